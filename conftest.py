@@ -1,0 +1,1 @@
+"""Nothing: the suite runs on testkit, configured in pyproject.toml."""

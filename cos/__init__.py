@@ -1,0 +1,1 @@
+"""The control center of the Creative Operating System: modules register, report and are watched."""

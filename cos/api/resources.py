@@ -1,0 +1,86 @@
+"""What every route may ask for: settings, transactions, the clock and the readiness check."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from cos.db.engine import service_engine
+from cos.db.redis_client import service_redis
+from cos.services.readiness import Readiness, probes_of
+from cos.settings import Settings
+
+__all__ = [
+    "CurrentSettings",
+    "CurrentTime",
+    "OfflineAfter",
+    "ReadinessCheck",
+    "Resources",
+    "Transactions",
+    "current_time",
+    "lifespan",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What lives as long as the application runs."""
+
+    sessions: async_sessionmaker[AsyncSession]
+    readiness: Readiness
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Make engine and client, and dispose of them; a server that is down delays nothing."""
+    settings: Settings = app.state.settings
+    async with AsyncExitStack() as stack:
+        engine = service_engine(settings)
+        stack.push_async_callback(engine.dispose)
+        redis = service_redis(settings)
+        stack.push_async_callback(redis.aclose)
+        readiness = Readiness(probes_of(engine, redis), timeout=settings.ready_timeout)
+        stack.push_async_callback(readiness.aclose)
+        sessions = async_sessionmaker(engine, expire_on_commit=False)
+        app.state.resources = Resources(sessions, readiness)
+        yield
+
+
+def _resources(request: Request) -> Resources:
+    resources: Resources = request.app.state.resources
+    return resources
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def _sessions(request: Request) -> async_sessionmaker[AsyncSession]:
+    return _resources(request).sessions
+
+
+def _readiness(request: Request) -> Readiness:
+    return _resources(request).readiness
+
+
+def _offline_after(request: Request) -> timedelta:
+    return timedelta(seconds=_settings(request).offline_after)
+
+
+def current_time() -> datetime | None:
+    """Return the time to judge by; None is the database's clock. Override it to travel in time."""
+    return None
+
+
+CurrentSettings = Annotated[Settings, Depends(_settings)]
+CurrentTime = Annotated[datetime | None, Depends(current_time)]
+OfflineAfter = Annotated[timedelta, Depends(_offline_after)]
+ReadinessCheck = Annotated[Readiness, Depends(_readiness)]
+# Routes begin and commit themselves: a dependency would commit after the answer was sent, too late
+# to say that it failed.
+Transactions = Annotated[async_sessionmaker[AsyncSession], Depends(_sessions)]

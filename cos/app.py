@@ -1,0 +1,45 @@
+"""The application."""
+
+from fastapi import FastAPI
+
+from cos.api import ROOT, modules, problems, system
+from cos.api.bearer_token import BearerTokenMiddleware
+from cos.api.request_id import RequestIdMiddleware
+from cos.api.resources import lifespan
+from cos.settings import Settings, load
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the control center for ``settings``, by default those of the environment.
+
+    Nothing connects before a request needs it; engine and client live in the lifespan. Raises
+    `SettingsError` when the environment does not configure it.
+    """
+    settings = settings or load(Settings)
+    app = FastAPI(
+        title="Creative Operating System: control center",
+        version="0.1.0",
+        lifespan=lifespan,
+        openapi_url=f"{ROOT}/openapi.json",
+        # The pages would load scripts from somebody else's server.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses={
+            "default": {
+                "description": "A problem document (RFC 9457).",
+                "content": {problems.MEDIA_TYPE: {"schema": problems.PROBLEM_SCHEMA}},
+            }
+        },
+    )
+    app.state.settings = settings
+    problems.install(app)
+    if settings.api_token is not None:
+        app.add_middleware(BearerTokenMiddleware, token=settings.api_token)
+    # Added last, it stands outside: a 401 carries the id too.
+    app.add_middleware(RequestIdMiddleware)
+    app.include_router(modules.router)
+    app.include_router(system.router)
+    return app

@@ -1,0 +1,1 @@
+"""The ways to Postgres and Redis: declarative base, engines, client, constraint names."""

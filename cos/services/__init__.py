@@ -1,0 +1,1 @@
+"""What the control center does, without HTTP. The caller owns the transaction and commits."""

@@ -1,0 +1,33 @@
+"""What can go wrong for reasons of the caller's making."""
+
+from uuid import UUID
+
+__all__ = ["InvalidCursorError", "NameTakenError", "ServiceError", "UnknownModuleError"]
+
+
+class ServiceError(Exception):
+    """A request that the control center understood and cannot grant."""
+
+
+class UnknownModuleError(ServiceError):
+    """No module has this id; it was never there, or it was deleted."""
+
+    def __init__(self, module_id: UUID) -> None:
+        super().__init__(f"There is no module {module_id}. GET /cc/modules lists those there are.")
+
+
+class NameTakenError(ServiceError):
+    """Another module has this name. The transaction is over: roll it back."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"A module named {name!r} is registered already."
+            " Take another name, or change that module with PATCH."
+        )
+
+
+class InvalidCursorError(ServiceError):
+    """The text is not a cursor that this service gave out."""
+
+    def __init__(self) -> None:
+        super().__init__("not a cursor; pass next_cursor of the page before, unchanged")

@@ -1,0 +1,138 @@
+"""Registering, finding, listing, changing and removing modules."""
+
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+from uuid import UUID
+
+from sqlalchemy import delete, select, tuple_
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cos.db.violations import violated_constraint
+from cos.models.module import UNIQUE_NAME, Module
+from cos.services.cursor import Position
+from cos.services.errors import NameTakenError, UnknownModuleError
+
+__all__ = [
+    "ModuleChanges",
+    "NewModule",
+    "Page",
+    "change",
+    "find_by_name",
+    "get",
+    "page",
+    "register",
+    "remove",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class NewModule:
+    """A module to register."""
+
+    name: str
+    version: str
+    active: bool = True
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+class ModuleChanges(TypedDict, total=False):
+    """New values of a module; what is not named stays."""
+
+    name: str
+    version: str
+    active: bool
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Modules in the order of their registration; ``next`` is None on the last page."""
+
+    modules: list[Module]
+    next: Position | None
+
+
+async def register(session: AsyncSession, new: NewModule) -> Module:
+    """Store ``new``. Of concurrent calls with one name exactly one succeeds.
+
+    The others wait for the winner's commit and raise `NameTakenError`.
+    """
+    module = Module(name=new.name, version=new.version, active=new.active, config=new.config)
+    session.add(module)
+    await _flush(session, name=new.name)
+    return module
+
+
+async def get(session: AsyncSession, module_id: UUID) -> Module:
+    """Return the module; raise `UnknownModuleError` if there is none."""
+    module = await session.get(Module, module_id)
+    if module is None:
+        raise UnknownModuleError(module_id)
+    return module
+
+
+async def find_by_name(session: AsyncSession, name: str) -> Module | None:
+    """Return the module with exactly this name, if there is one."""
+    return await session.scalar(select(Module).where(Module.name == name))
+
+
+async def page(
+    session: AsyncSession,
+    *,
+    limit: int,
+    after: Position | None = None,
+    active: bool | None = None,
+) -> Page:
+    """Return up to ``limit`` modules that follow ``after``; ``active`` leaves out the others.
+
+    A module keeps its place for as long as it exists: what is registered or removed between two
+    pages makes no other module appear twice or not at all.
+    """
+    order = (Module.created_at, Module.id)
+    # One more than asked for tells whether another page follows.
+    statement = select(Module).order_by(*order).limit(limit + 1)
+    if active is not None:
+        statement = statement.where(Module.active.is_(active))
+    if after is not None:
+        statement = statement.where(tuple_(*order) > (after.created_at, after.id))
+    modules = list(await session.scalars(statement))
+    following = None
+    if len(modules) > limit:
+        modules.pop()
+        following = Position(modules[-1].created_at, modules[-1].id)
+    return Page(modules, following)
+
+
+async def change(session: AsyncSession, module_id: UUID, changes: ModuleChanges) -> Module:
+    """Store ``changes`` and return the module.
+
+    Concurrent changes of one module follow one another. Raises `UnknownModuleError`, and
+    `NameTakenError` when another module has the new name.
+    """
+    module = await session.get(
+        Module, module_id, with_for_update={"key_share": True}, populate_existing=True
+    )
+    if module is None:
+        raise UnknownModuleError(module_id)
+    for name, value in changes.items():
+        setattr(module, name, value)
+    await _flush(session, name=module.name)
+    return module
+
+
+async def remove(session: AsyncSession, module_id: UUID) -> None:
+    """Delete the module and its health; raise `UnknownModuleError` if there is none."""
+    statement = delete(Module).where(Module.id == module_id).returning(Module.id)
+    if await session.scalar(statement) is None:
+        raise UnknownModuleError(module_id)
+
+
+async def _flush(session: AsyncSession, *, name: str) -> None:
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        # Only this constraint means a taken name; anything else is a fault of ours and stays one.
+        if violated_constraint(error) == UNIQUE_NAME:
+            raise NameTakenError(name) from error
+        raise

@@ -1,0 +1,179 @@
+"""The configuration of the control center: environment variables, and nothing else.
+
+``DATABASE_URL`` and ``REDIS_URL`` carry no prefix, everything else starts with ``COS_``. Durations
+are seconds. A variable that is set but empty counts as not set.
+"""
+
+import re
+from typing import Annotated, Final, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+__all__ = ["DatabaseSettings", "Settings", "SettingsError", "load"]
+
+PREFIX: Final = "COS_"
+DRIVER: Final = "postgresql+psycopg"
+DATABASE_SCHEMES: Final = {"postgres", "postgresql", DRIVER}
+REDIS_SCHEMES: Final = {"redis", "rediss", "unix"}
+# Variables whose values are never repeated, and what a good one looks like.
+SECRETS: Final = {
+    "DATABASE_URL": "postgresql://USER:PASSWORD@127.0.0.1:5432/cos",
+    "REDIS_URL": "redis://:PASSWORD@127.0.0.1:6379/0",
+    "COS_API_TOKEN": "$(python -c 'import secrets; print(secrets.token_urlsafe(32))')",
+}
+DAY: Final = 86_400
+
+PoolSize = Annotated[int, Field(ge=1, le=200)]
+Seconds = Annotated[float, Field(gt=0, le=DAY, allow_inf_nan=False)]
+
+
+def _database_url(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        raise ValueError("it is no URL")
+    if scheme not in DATABASE_SCHEMES:
+        raise ValueError(
+            f"it names the driver {scheme!r}, and this service speaks psycopg 3 only"
+            " (postgresql://, postgres:// or postgresql+psycopg://)"
+        )
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        # The parser's own message may quote a piece of the password.
+        raise ValueError(
+            "it cannot be parsed; a password with / @ : # or % in it must be percent-encoded"
+        ) from None
+    if not url.database:
+        raise ValueError("it names no database; the name stands after the last slash")
+    return SecretStr(url.set(drivername=DRIVER).render_as_string(hide_password=False))
+
+
+def _redis_url(secret: SecretStr) -> SecretStr:
+    try:
+        parts = urlsplit(secret.get_secret_value())
+        port_is_readable = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_readable = False
+    if not port_is_readable:
+        raise ValueError(
+            "it cannot be parsed; a password with / @ : # or % in it must be percent-encoded"
+        )
+    if parts.scheme not in REDIS_SCHEMES:
+        raise ValueError(f"its scheme is {parts.scheme!r}, and it must be redis, rediss or unix")
+    # redis-py falls back to database 0 without a word when the path is no number.
+    if parts.scheme != "unix" and not re.fullmatch(r"/?[0-9]*", parts.path):
+        raise ValueError("the path after the port must be the number of a database, as in /0")
+    return secret
+
+
+def _api_token(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
+        raise ValueError("an HTTP header carries it: printable ASCII without spaces only")
+    return secret
+
+
+class DatabaseSettings(BaseSettings):
+    """What is needed to reach Postgres; enough for ``migrate``.
+
+    The URL is kept as ``postgresql+psycopg://…`` whatever synonym was given, and serves synchronous
+    and asynchronous engines alike.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_by_alias=True,
+        validate_by_name=True,
+    )
+
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] = Field(
+        validation_alias="DATABASE_URL"
+    )
+    database_pool_size: PoolSize = 10
+    database_pool_timeout: Seconds = 5.0
+    connect_timeout: Annotated[int, Field(ge=2, le=600)] = 5
+    statement_timeout: Seconds = 10.0
+    lock_timeout: Seconds = 3.0
+    idle_in_transaction_timeout: Seconds = 30.0
+
+    @property
+    def sqlalchemy_url(self) -> URL:
+        """The database address, parsed; its ``str`` hides the password."""
+        return make_url(self.database_url.get_secret_value())
+
+    @property
+    def database_address(self) -> str:
+        """Where the database is, without user and password: ``HOST:PORT/NAME``."""
+        url = self.sqlalchemy_url
+        return f"{url.host or 'local socket'}:{url.port or 5432}/{url.database}"
+
+
+class Settings(DatabaseSettings):
+    """Everything the service needs."""
+
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
+        validation_alias="REDIS_URL"
+    )
+    redis_pool_size: PoolSize = 10
+    redis_timeout: Seconds = 2.0
+    api_token: Annotated[SecretStr, AfterValidator(_api_token)] | None = None
+    offline_after: Seconds = 60.0
+    ready_timeout: Seconds = 2.0
+    log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
+
+    @property
+    def redis_address(self) -> str:
+        """Where Redis is, without user and password: ``HOST:PORT/NUMBER`` or the socket's path."""
+        url = urlsplit(self.redis_url.get_secret_value())
+        if url.scheme == "unix":
+            return url.path
+        return f"{url.hostname or 'localhost'}:{url.port or 6379}/{url.path.strip('/') or 0}"
+
+
+class SettingsError(Exception):
+    """The environment does not configure the service; ``str`` says which variables and what to do.
+
+    No secret is in the text, and no exception that holds one is chained to it.
+    """
+
+
+AnySettings = TypeVar("AnySettings", bound=DatabaseSettings)
+
+
+def load(kind: type[AnySettings]) -> AnySettings:
+    """Read ``kind`` from the environment; raise `SettingsError` when that fails."""
+    try:
+        return kind()  # type: ignore[call-arg]  # the environment gives them
+    except ValidationError as error:
+        message = "\n\n".join(
+            _explained(kind, str(detail["loc"][0]), detail["msg"], detail["input"])
+            for detail in error.errors(include_url=False)
+        )
+    # Outside of the handler: a chained exception would carry the values along.
+    raise SettingsError(message)
+
+
+def _explained(kind: type[DatabaseSettings], name: str, reason: str, given: object) -> str:
+    field = kind.model_fields.get(name)
+    variable = name if field is None else PREFIX + name.upper()
+    if variable in SECRETS:
+        shown, example = "", SECRETS[variable]
+    else:
+        shown = f"={given}"
+        example = "" if field is None else str(field.default)
+    if reason == "Field required":
+        happened = f"{variable} is not set in the environment of this process."
+        usually = "the shell, unit file or container that starts the service does not export it."
+    else:
+        happened = f"{variable}{shown} in the environment of this process cannot be used: "
+        happened += reason.removeprefix("Value error, ") + "."
+        usually = "a typing error, or a value meant for another driver or in another unit."
+    return f"{happened}\n  Usually: {usually}\n  Run now: export {variable}={example}"

@@ -1,0 +1,5 @@
+"""``python -m testkit``."""
+
+from testkit.cli import main
+
+main()

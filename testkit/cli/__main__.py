@@ -1,0 +1,5 @@
+"""``python -m testkit.cli``."""
+
+from testkit.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Decisions and facts that two features use: no pytest, driver, file, socket or clock here."""

@@ -1,0 +1,13 @@
+"""Factories for SQLAlchemy models, on factory-boy: committed through the running test's session."""
+
+import sys
+
+from testkit.core.messages import missing_extra
+
+try:
+    from testkit.factories.factory import Factory
+    from testkit.factories.unique import Unique
+except ModuleNotFoundError as error:
+    raise missing_extra(error.name or "", sys.executable) or error from error
+
+__all__ = ["Factory", "Unique"]

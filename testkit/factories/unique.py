@@ -1,0 +1,29 @@
+"""The declaration that draws a name nobody else draws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from factory.declarations import BaseDeclaration
+
+from testkit.core.current import current
+from testkit.core.messages import TestkitError
+
+__all__ = ["Unique"]
+
+
+class Unique(BaseDeclaration):
+    """Draws a name from the ``unique`` fixture.
+
+    ``name = Unique("module")`` gives ``module-gw1-7f3a9c2e-0042`` and the like.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # factory-boy carries few types
+        self._prefix = prefix
+
+    def evaluate(self, instance: Any, step: Any, extra: Any) -> str:  # noqa: ARG002 - factory-boy's
+        """Return a new name; raises TK401 outside a pytest run."""
+        if current.unique is None:
+            raise TestkitError("TK401", factory=step.builder.factory_meta.factory.__name__)
+        return current.unique(self._prefix)

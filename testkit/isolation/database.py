@@ -1,0 +1,83 @@
+"""What the ``database`` fixture gives: this test's database, by URL, engine and session.
+
+The ORM and the asynchronous half of SQLAlchemy are loaded when they are used: a test on an engine
+alone would pay 80 ms for them.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.pool import NullPool
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+    from sqlalchemy.orm import Session
+
+    from testkit.core.addresses import Address
+
+__all__ = ["Database"]
+
+
+class Database:
+    """The database of this worker, in the state that every test starts from.
+
+    Commit, open further connections, use threads: what is committed during a test is undone after
+    it. ``engine`` lives as long as the worker; ``async_engine`` keeps no connection open between
+    uses, so that it may be used from any event loop.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._async_connections: list[object] = []
+
+    def url(self, driver: str | None = None) -> str:
+        """Return the URL: psycopg 3 by default, or for ``asyncpg``, or plain for ``libpq``."""
+        return self._address.url(driver)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """An engine with a pool."""
+        return create_engine(self.url())
+
+    @cached_property
+    def async_engine(self) -> AsyncEngine:
+        """An asynchronous engine without a pool."""
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        engine = create_async_engine(self.url(), poolclass=NullPool)
+        event.listen(
+            engine.sync_engine,
+            "connect",
+            lambda connection, _record: self._async_connections.append(
+                connection.driver_connection
+            ),
+        )
+        return engine
+
+    def session(self) -> Session:
+        """Return a new session; close it, or use it in a ``with`` block."""
+        from sqlalchemy.orm import Session
+
+        return Session(self.engine)
+
+    def async_session(self) -> AsyncSession:
+        """Return a new asynchronous session; close it, or use it in an ``async with`` block."""
+        from sqlalchemy.ext.asyncio import AsyncSession
+
+        return AsyncSession(self.async_engine)
+
+    def drop_async_connections(self) -> None:
+        """Close asynchronous connections whose event loop is gone, without that loop."""
+        for connection in self._async_connections:
+            finish = getattr(getattr(connection, "pgconn", None), "finish", None)
+            if finish is not None:
+                finish()
+        self._async_connections.clear()
+
+    def dispose(self) -> None:
+        """Close the pool of ``engine``, if it was used."""
+        if "engine" in self.__dict__:
+            self.engine.dispose()

@@ -1,0 +1,1 @@
+"""The pytest door: hooks and fixtures, each a few lines that call one use case."""

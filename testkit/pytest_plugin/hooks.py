@@ -1,0 +1,161 @@
+"""Every pytest hook of testkit.
+
+Loading this module loads nothing but a few modules of testkit: servers, drivers and SQLAlchemy
+come when a test or the configuration asks for them.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from testkit.core.messages import TestkitError
+from testkit.core.options import OPTIONS, flag
+from testkit.pytest_plugin.fixtures import *  # noqa: F403 - pytest finds fixtures in plugin modules
+from testkit.pytest_plugin.session import PluginSession, key, plain_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from _pytest.fixtures import FixtureDef, SubRequest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare one option for each row of the configuration table."""
+    group = parser.getgroup("testkit", "testkit: real Postgres and Redis for every test")
+    for option in OPTIONS:
+        group.addoption(flag(option.key), dest=f"testkit_{option.key}", help=option.help)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """Read the configuration; fix addresses and set ``env`` before any conftest is imported."""
+    session = early_config.stash[key] = PluginSession(early_config, args)
+    session.begin()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker; add what closes asynchronous clients under pytest-asyncio."""
+    if key not in config.stash:
+        # Loaded by a conftest: too late for the hook above, early enough for the tests.
+        pytest_load_initial_conftests(config, [])
+    config.addinivalue_line("markers", "slow: takes longer than a test that runs on every save")
+    if "pytest_asyncio" in sys.modules:
+        from testkit.pytest_plugin import asyncio_fixtures
+
+        config.pluginmanager.register(asyncio_fixtures, "testkit-asyncio")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Wait for the servers that ``env`` named; end the run where they could not be started."""
+    try:
+        session.config.stash[key].wait()
+    except TestkitError as error:
+        # pytest would print the message of an exit twice.
+        session.config.stash[key].tell(error)
+        pytest.exit("testkit could not start the servers", returncode=3)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what the tests run on, and why."""
+    return config.stash[key].header()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start what the collected tests will ask for."""
+    session.config.stash[key].collected(session.items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Prepare the undoing of this test, whether it asked for a fixture of ours or not."""
+    item.config.stash[key].begin_test(item)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note whether the test got to its end."""
+    report = yield
+    session = item.config.stash[key]
+    if report.failed or hasattr(report, "wasxfail"):
+        if call.excinfo is not None:
+            session.failed_by(call.excinfo.value)
+        # An expected failure leaves as much behind as any other; so does one of a subtest.
+        session.failed_in(item)
+    elif call.when == "call" or report.skipped:
+        session.cut_short = session.failed
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Fail the test for connections that were refused, where its code kept that to itself."""
+    with item.config.stash[key].refusals_told(item):
+        return (yield)
+
+
+def pytest_exception_interact(
+    node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any]
+) -> None:
+    """Note by what the import of a test module failed."""
+    if call.excinfo is not None:
+        node.config.stash[key].failed_by(call.excinfo.value)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: FixtureDef[Any], request: SubRequest
+) -> Generator[None, object, object]:
+    """Let what a wider-scoped fixture commits stay until that fixture ends."""
+    if fixturedef.scope == "function":
+        return (yield)
+    session = request.config.stash[key]
+    # A fixture may start the server itself: then everything there is its own.
+    before = session.worker.before_fixture() if session.isolates else (None, 0)
+    with session.outside_the_test():
+        result = yield
+    if session.isolates:
+        session.worker.after_fixture(
+            fixturedef, f"{fixturedef.scope} fixture {fixturedef.argname}", before
+        )
+    return result
+
+
+def pytest_fixture_post_finalizer(fixturedef: FixtureDef[Any], request: SubRequest) -> None:
+    """Undo what a wider-scoped fixture did, now that it ended."""
+    session = request.config.stash[key]
+    if session.isolates:
+        with plain_errors():
+            session.worker.end_fixture(fixturedef)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear from a worker of xdist why it ended."""
+    node.config.stash[key].heard(node)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """Give a run whose server is gone its exit code, before the summary is written."""
+    try:
+        return (yield)
+    finally:
+        session.config.stash[key].finished(session)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say that a server is gone; say what ran where no configuration made the header say it."""
+    for line in config.stash[key].summary():
+        terminalreporter.write_line(line)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the servers and take ``env`` back."""
+    config.stash[key].end()

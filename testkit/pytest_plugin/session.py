@@ -1,0 +1,391 @@
+"""The plugin's state in one pytest process: from the configuration to the last teardown."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from testkit.core.current import current
+from testkit.core.messages import TestkitError, missing_extra
+from testkit.core.naming import UniqueNames
+from testkit.core.options import OPTIONS, checked_table, read_settings, refuse_unknown_flags
+from testkit.core.surroundings import libpq_variables, server_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from testkit.isolation.guard import Guard
+    from testkit.pytest_plugin.worker import Worker
+
+__all__ = ["PluginSession", "key", "plain_errors"]
+
+# Inherited by xdist's workers: the run's token and the pid of its controller.
+_RUN: Final = "TESTKIT_RUN"
+# Under which a worker tells its controller that a server is gone.
+_GONE: Final = "testkit_gone"
+_FIXTURES: Final = {
+    "database": {"postgres_server", "database", "db_session", "async_db_session"},
+    "redis": {"redis_server", "redis_client", "async_redis_client"},
+}
+_LOOKS: Final = (
+    *("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers"),
+    *("setupplan", "cacheshow"),
+)
+
+
+class PluginSession:
+    """Knows the settings, and makes the ``Worker`` when something needs it."""
+
+    def __init__(self, config: pytest.Config, arguments: Sequence[str]) -> None:
+        self._config = config
+        self._options = config.known_args_namespace
+        self._saved: dict[str, str | None] = {}
+        self._worker: Worker | None = None
+        self._guard: Guard | None = None
+        self.cut_short = True
+        self.failed = False
+        self._told = False
+        self._gone: str | None = None
+        self.name, self.token, self.controller = _place_in_run()
+        self._set({_RUN: f"{self.token}:{self.controller}"})
+        try:
+            refuse_unknown_flags(arguments)
+            self.settings = read_settings(
+                table=_table(config),
+                environ=os.environ,
+                parse_table=_inline_table,
+                command_line={
+                    option.key: getattr(self._options, f"testkit_{option.key}", None)
+                    for option in OPTIONS
+                },
+            )
+        except TestkitError as error:
+            raise pytest.UsageError(str(error)) from error
+        current.unique = self.unique
+        self._libpq = libpq_variables(os.environ)
+        self.ignored = server_variables(os.environ)
+
+    @cached_property
+    def unique(self) -> UniqueNames:
+        """Return the source of this process' unique names."""
+        return UniqueNames(worker=self.name, token=os.urandom(4).hex())
+
+    @property
+    def worker(self) -> Worker:
+        """Return the process' servers and isolation, made at the first use."""
+        if self._worker is None:
+            with _extras_named():
+                from testkit.pytest_plugin.worker import Worker
+            # They would reach every connection of the tests: PGSSLMODE, PGSERVICE, PGHOST …
+            self._set(dict.fromkeys(self._libpq))
+            self._worker = Worker(
+                self.settings,
+                self._config.rootpath,
+                token=self.token,
+                controller=self.controller,
+                name=self.name,
+                workers=self._workers(),
+            )
+        return self._worker
+
+    @property
+    def isolates(self) -> bool:
+        """Return whether there is anything to undo in this process."""
+        return self._worker is not None
+
+    def begin(self) -> None:
+        """With ``env``: fix the addresses, set the variables, start the servers."""
+        if not self.settings.env:
+            return
+        try:
+            self._set(self._environment())
+        except TestkitError as error:
+            raise pytest.UsageError(str(error)) from error
+        from testkit.isolation.guard import Guard
+
+        self._guard = Guard(self.settings.allow_hosts)
+        self._guard.begin()
+        if self._only_looks():
+            return
+        capture = self._config.pluginmanager.getplugin("capturemanager")
+        visible = capture.global_and_fixture_disabled() if capture else contextlib.nullcontext()
+        try:
+            with visible:  # what is being built, and what failed
+                problem = self.worker.start_named()
+        except KeyboardInterrupt:
+            # pytest handles one only later; the keepers end what was begun.
+            sys.stderr.write("\ntestkit: interrupted while the servers started\n")
+            raise SystemExit(pytest.ExitCode.INTERRUPTED) from None
+        if problem is not None:
+            # Now: a conftest that connects will fail for it. pytest_sessionstart ends the run.
+            self.tell(problem)
+
+    def _environment(self) -> Mapping[str, str]:
+        """Return the variables of ``env``; where nothing will run, they lead nowhere."""
+        if not self._only_looks():
+            return self.worker.environment()
+        from testkit.core.addresses import NOWHERE, expand_env
+
+        return expand_env(self.settings.env, NOWHERE)
+
+    def tell(self, problem: BaseException) -> None:
+        """Write our own message on standard error, once."""
+        if isinstance(problem, ModuleNotFoundError):
+            problem = missing_extra(problem.name or "", sys.executable) or problem
+        if isinstance(problem, TestkitError) and not self._told:
+            self._told = True
+            sys.stderr.write(f"\n{problem}\n\n")
+
+    def collected(self, items: Sequence[pytest.Item]) -> None:
+        """Start in the background what the collected tests will ask for."""
+        asked = {name for item in items for name in _ours(item)}
+        kinds = {kind for kind, fixtures in _FIXTURES.items() if asked & fixtures}
+        if kinds and not self.settings.env and not self._only_looks():
+            # What goes wrong here goes wrong again, and is reported, when the test asks.
+            with contextlib.suppress(TestkitError):
+                self.worker.start_early(kinds)
+
+    def _only_looks(self) -> bool:
+        return any(getattr(self._options, name, False) for name in _LOOKS)
+
+    def wait(self) -> None:
+        """Connect to the servers started by ``begin``. Raises TestkitError."""
+        if self._worker is not None and self.settings.env:
+            with _extras_named():
+                self._worker.wait()
+
+    def begin_test(self, item: pytest.Item) -> None:
+        """Undo the test behind its own fixtures' teardown and before that of wider ones."""
+        request = getattr(item, "_request", None)
+        current.session = request and (lambda: request.getfixturevalue("db_session"))
+        self.cut_short = True  # until a report says otherwise: an exit makes none
+        self.failed = False
+        if self._guard is not None:
+            self._guard.begin_test(item.nodeid)
+        if self._worker is not None:
+            self._worker.begin_test()
+        teardown = item.teardown
+
+        def undo() -> None:
+            # Node.teardown is the first finalizer that pytest puts on the item's stack, hence the
+            # last to run: after function-scoped fixtures, before the module's.
+            item.teardown = teardown  # type: ignore[method-assign]
+            current.session = None
+            current.made.clear()
+            try:
+                teardown()
+            except BaseException:
+                self.cut_short = True
+                raise
+            finally:
+                if self._worker is not None:
+                    with plain_errors():
+                        note = self._worker.finish_test(item.nodeid, cut_short=self.cut_short)
+                    if note:
+                        item.add_report_section("teardown", "testkit", note)
+                    if self._stops(item.session):
+                        # Too late for pytest to see it for itself: what is still set up would be
+                        # torn down after the last test, where an error is an internal one.
+                        item.session._setupstate.teardown_exact(None)  # noqa: SLF001 - no public way
+
+        item.teardown = undo  # type: ignore[method-assign]
+
+    def failed_by(self, error: BaseException) -> None:
+        """Note what a test, or the import of one, failed by."""
+        if self._guard is not None:
+            self._guard.told(error)
+
+    @contextlib.contextmanager
+    def refusals_told(self, item: pytest.Item) -> Iterator[None]:
+        """Fail the test at its end by what the guard refused and its code caught."""
+        try:
+            yield
+        except BaseException as error:
+            self.failed_by(error)
+            if message := self._guard and self._guard.finish_test(item.nodeid):
+                item.add_report_section("teardown", "testkit", message)
+            raise
+        if message := self._guard and self._guard.finish_test(item.nodeid):
+            pytest.fail(message, pytrace=False)
+
+    def failed_in(self, item: pytest.Item) -> None:
+        """Note that the test failed; where a server is gone, it is the last one."""
+        self.failed = self.cut_short = True
+        if self._worker is not None:
+            self._worker.look()
+            self._stops(item.session)
+
+    def _stops(self, session: pytest.Session) -> bool:
+        """Let the run end with this test where a server is gone."""
+        if self._worker is None or self._worker.gone is None:
+            return False
+        self._gone = str(self._worker.gone)
+        session.shouldstop = "testkit: a server of this run is gone"
+        return True
+
+    def heard(self, node: object) -> None:
+        """Note what a worker of xdist says at its end."""
+        self._gone = self._gone or getattr(node, "workeroutput", {}).get(_GONE)
+
+    def finished(self, session: pytest.Session) -> None:
+        """Give a run whose server is gone the exit code 3; let a worker's controller know."""
+        self._stops(session)
+        if self._gone is not None:
+            session.exitstatus = 3
+            getattr(self._config, "workeroutput", {})[_GONE] = self._gone
+
+    @contextlib.contextmanager
+    def outside_the_test(self) -> Iterator[None]:
+        """Hide the test's session while a wider-scoped fixture is set up: it is not its own."""
+        kept, current.session = current.session, None
+        try:
+            yield
+        finally:
+            current.session = kept
+
+    def header(self) -> list[str]:
+        """Return what stands in the report header: nothing in a project that set nothing up."""
+        if not self.settings.configured:
+            return []
+        from testkit.pytest_plugin.report import header_lines
+
+        return header_lines(
+            self.settings, self._worker, ignored=self.ignored, distributing=self._distributes()
+        )
+
+    def summary(self) -> list[str]:
+        """Return the server that is gone; those started although no header announced them."""
+        if self._gone is not None:
+            return ["", *self._gone.splitlines()]
+        if self.settings.configured or self._worker is None:
+            return []
+        from testkit.pytest_plugin.report import server_lines
+
+        return server_lines(self._worker)
+
+    def end(self) -> None:
+        """Stop the servers, restore the environment and the libraries."""
+        try:
+            if self._guard is not None:
+                for message in self._guard.end():
+                    sys.stderr.write(f"\n{message}\n")
+            if self._worker is not None or self._workers_started_servers():
+                self.worker.close()
+        finally:
+            for name, value in self._saved.items():
+                _put(name, value)
+
+    def _workers_started_servers(self) -> bool:
+        """Return whether xdist's workers asked for what this controller never needed itself.
+
+        The keepers would see to it, but only after our end.
+        """
+        if not self._distributes():
+            return False
+        name = f"testkit-{os.geteuid()}-{self.token}"
+        return any((Path(root) / name).is_dir() for root in {tempfile.gettempdir(), "/tmp"})  # noqa: S108
+
+    def _distributes(self) -> bool:
+        options = self._options
+        return self.name == "main" and bool(
+            getattr(options, "numprocesses", None)
+            or getattr(options, "tx", None)
+            or getattr(options, "dist", "no") != "no"
+        )
+
+    def _workers(self) -> int:
+        """Return how many processes connect: xdist's workers and their controller, or this one."""
+        count = os.environ.get("PYTEST_XDIST_WORKER_COUNT")
+        if self.name != "main" and count:
+            return int(count) + 1
+        if not self._distributes():
+            return 1
+        wanted = getattr(self._options, "numprocesses", None)
+        if not isinstance(wanted, int):
+            wanted = len(getattr(self._options, "tx", None) or ()) or os.cpu_count() or 1
+        most = getattr(self._options, "maxprocesses", None)
+        return min(wanted, most or wanted) + 1
+
+    def _set(self, variables: Mapping[str, str | None]) -> None:
+        for name, value in variables.items():
+            self._saved.setdefault(name, os.environ.get(name))
+            _put(name, value)
+
+
+key: Final = pytest.StashKey[PluginSession]()
+
+
+@contextlib.contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn our messages into failures that show the message and no traceback of ours."""
+    try:
+        with _extras_named():
+            yield
+    except TestkitError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+@contextlib.contextmanager
+def _extras_named() -> Iterator[None]:
+    """Raise TK003 for a module that an extra of ours would bring."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise missing_extra(error.name or "", sys.executable) or error from error
+
+
+def _put(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def _ours(item: pytest.Item) -> Iterator[str]:
+    """Yield the fixtures of testkit that the item asks for, not a user's own of such a name."""
+    definitions = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+    for name in getattr(item, "fixturenames", ()):
+        if name in definitions and definitions[name][-1].func.__module__.startswith("testkit."):
+            yield name
+
+
+def _place_in_run() -> tuple[str, str, int]:
+    """Return this process' name in the run, the run's token, and the controller's pid.
+
+    A worker is a process that xdist named and that the controller itself started: a pytest that a
+    test starts inherits the same variables, but is a run of its own.
+    """
+    token, _, controller = os.environ.get(_RUN, "").partition(":")
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker and controller == str(os.getppid()):
+        return worker, token, int(controller)
+    return "main", os.urandom(4).hex(), os.getpid()
+
+
+def _table(config: pytest.Config) -> Mapping[str, object] | None:
+    file = config.rootpath / "pyproject.toml"
+    if not file.is_file():
+        return None
+    import tomllib  # pytest itself loaded it for this file
+
+    try:
+        tool = tomllib.loads(file.read_text("utf-8")).get("tool", {})
+    except tomllib.TOMLDecodeError as error:
+        raise pytest.UsageError(f"{file}: {error}") from error
+    return checked_table(tool, str(file))
+
+
+def _inline_table(text: str) -> Mapping[str, object]:
+    import tomllib
+
+    value = tomllib.loads(f"value = {text}")["value"]
+    if not isinstance(value, dict):
+        raise ValueError("no table")  # noqa: TRY004 - as the parser does
+    return value

@@ -1,0 +1,1 @@
+"""Postgres and Redis servers: found, started, shared, and gone when their owner is."""

@@ -1,0 +1,1 @@
+"""Processes, files and ports of this machine."""

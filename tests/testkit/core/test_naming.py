@@ -1,0 +1,61 @@
+"""Names that nobody else draws, and names that Postgres takes."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from testkit.core.naming import UniqueNames, database_name
+
+
+@given(worker=st.text())
+def test_the_name_of_a_database_is_a_plain_identifier_of_63_bytes_at_most(worker: str) -> None:
+    name = database_name(worker)
+
+    assert re.fullmatch("[a-z][a-z0-9_]*", name)
+    assert len(name.encode()) <= 63
+
+
+@given(one=st.integers(0, 500), other=st.integers(0, 500))
+def test_two_workers_of_a_run_have_two_databases(one: int, other: int) -> None:
+    names = {database_name(f"gw{number}") for number in (one, other)}
+
+    assert len(names) == len({one, other})
+
+
+ALIKE = st.text("aAb_-. ", max_size=6) | st.text("ab_", min_size=50, max_size=70)
+
+
+@given(one=ALIKE | st.text(), other=ALIKE | st.text())
+@example(one="a-b", other="A_b")
+@example(one="a" * 60, other="a" * 61)
+@example(one="a-b", other=database_name("a-b").removeprefix("testkit_"))
+def test_two_names_of_workers_never_give_the_same_database(one: str, other: str) -> None:
+    names = {database_name(worker) for worker in (one, other)}
+
+    assert len(names) == len({one, other})
+
+
+@pytest.mark.parametrize("worker", ["", "main", "gw0", "7f3a9c2e_gw0", "7f3a9c2e_", "a" * 55])
+def test_a_name_that_postgres_takes_stays_as_it_is(worker: str) -> None:
+    assert database_name(worker) == f"testkit_{worker}"
+
+
+def test_threads_draw_different_names() -> None:
+    unique = UniqueNames(worker="gw1", token="7f3a9c2e")
+    with ThreadPoolExecutor(8) as threads:
+        names = list(threads.map(lambda _: unique("module"), range(4000)))
+
+    assert len(set(names)) == 4000
+    assert all(name.startswith("module-gw1-7f3a9c2e-") for name in names)
+
+
+def test_processes_with_one_worker_name_draw_different_names() -> None:
+    first, second = (UniqueNames(worker="main", token=token) for token in ("aaaa", "bbbb"))
+
+    assert first("m") != second("m")
+    assert first() != first()
