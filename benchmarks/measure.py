@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from testkit.core.options import Settings
 from testkit.isolation.reset import JournalTemplate
-from testkit.servers.place import cache_directory
 from testkit.servers.run import Run
+from testkit.servers.templates.place import cache_directory
 from testkit.system.processes import identify
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from testkit.servers.binaries import ClosedRoadError
-from testkit.servers.images import docker_at
+from testkit.servers.containers.images import docker_at
+from testkit.servers.programs.binaries import ClosedRoadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

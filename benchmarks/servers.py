@@ -31,9 +31,9 @@ from peers import PEERS, prepare, seconds_of
 from testkit.core.addresses import Address
 from testkit.core.messages import TestkitError
 from testkit.core.options import Settings
-from testkit.servers.images import Image
-from testkit.servers.place import cache_directory
-from testkit.servers.roads import find_postgres, find_redis
+from testkit.servers.containers.images import Image
+from testkit.servers.roads.choice import find_postgres, find_redis
+from testkit.servers.templates.place import cache_directory
 from testkit.system.processes import identify, is_alive
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import click
 
 from testkit.cli.run import say
 from testkit.cli.settings import find_settings
-from testkit.servers.standing import databases_in_use, standing_servers, take_down
+from testkit.servers.roads.standing import databases_in_use, standing_servers, take_down
 
 __all__ = ["command"]
 

@@ -10,13 +10,13 @@ import click
 
 from testkit.cli.settings import find_settings
 from testkit.cli.tables import format_option, markdown_table, text_table
-from testkit.servers.inventory import Places, take_inventory
-from testkit.servers.verdicts import IN_USE, UNJUDGED
+from testkit.servers.ownership.verdicts import IN_USE, UNJUDGED
+from testkit.servers.upkeep.inventory import Places, take_inventory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from testkit.servers.verdicts import Inventory, Leftover, Server, State
+    from testkit.servers.ownership.verdicts import Inventory, Leftover, Server, State
 
 __all__ = ["command", "left_as_data"]
 

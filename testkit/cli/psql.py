@@ -10,7 +10,7 @@ from testkit.cli.child import exit_like, run_child
 from testkit.cli.shell import ShellCommand, arguments_of, chosen, which_options
 from testkit.core.messages import TestkitError
 from testkit.core.surroundings import libpq_variables
-from testkit.servers.shells import choose_database, facts_of, find_client, psql_variables
+from testkit.servers.shells.target import choose_database, facts_of, find_client, psql_variables
 
 __all__ = ["command"]
 
@@ -32,7 +32,7 @@ def command(ctx: click.Context, *, token: str | None, worker: str | None) -> Non
     if program is None:
         why = "PostgreSQL's client is not installed, or its folder is not on PATH."
         raise TestkitError("TK506", program="psql", place=facts.get("bin_folder", "-"), why=why)
-    from testkit.servers.databases import databases_of
+    from testkit.servers.shells.databases import databases_of
 
     database = choose_database(databases_of(facts, server.run), worker, server)
     variables = os.environ | psql_variables(facts, database)

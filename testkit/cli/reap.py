@@ -12,15 +12,15 @@ from testkit.cli.ps import left_as_data
 from testkit.cli.settings import find_settings
 from testkit.cli.tables import format_option, markdown_table, printable
 from testkit.core.messages import TestkitError
-from testkit.servers.inventory import Places, take_inventory
-from testkit.servers.others import sweep_others
-from testkit.servers.reap import Done, carry_out
-from testkit.servers.verdicts import UNJUDGED, plan
+from testkit.servers.ownership.verdicts import UNJUDGED, plan
+from testkit.servers.upkeep.inventory import Places, take_inventory
+from testkit.servers.upkeep.others import sweep_others
+from testkit.servers.upkeep.reap import Done, carry_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from testkit.servers.verdicts import Leftover, Step
+    from testkit.servers.ownership.verdicts import Leftover, Step
 
 __all__ = ["command"]
 

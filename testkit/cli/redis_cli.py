@@ -13,8 +13,8 @@ import click
 from testkit.cli.child import exit_like, run_child
 from testkit.cli.shell import ShellCommand, arguments_of, chosen, which_options
 from testkit.core.messages import TestkitError
-from testkit.servers.redis_prompt import Conversation, converse, raw, shown
-from testkit.servers.shells import facts_of, find_client, redis_variables
+from testkit.servers.shells.redis_prompt import Conversation, converse, raw, shown
+from testkit.servers.shells.target import facts_of, find_client, redis_variables
 from testkit.system.ports import LOOPBACK
 
 if TYPE_CHECKING:

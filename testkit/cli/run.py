@@ -17,8 +17,8 @@ from testkit.cli.settings import find_settings
 from testkit.core.addresses import expand_env, kinds_named
 from testkit.core.messages import TestkitError
 from testkit.core.surroundings import libpq_variables
-from testkit.servers.place import cache_directory
 from testkit.servers.run import Run
+from testkit.servers.templates.place import cache_directory
 from testkit.system.processes import identify
 
 if TYPE_CHECKING:

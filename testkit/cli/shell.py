@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 import click
 
 from testkit.cli.settings import find_settings
-from testkit.servers.inventory import Places, take_inventory
-from testkit.servers.shells import choose_server
+from testkit.servers.shells.target import choose_server
+from testkit.servers.upkeep.inventory import Places, take_inventory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from testkit.servers.verdicts import Server
+    from testkit.servers.ownership.verdicts import Server
 
 __all__ = ["ShellCommand", "arguments_of", "chosen", "which_options"]
 

@@ -17,15 +17,15 @@ from testkit.core.addresses import expand_env, kinds_named
 from testkit.core.messages import TestkitError
 from testkit.core.naming import database_name
 from testkit.core.surroundings import libpq_variables
-from testkit.servers.place import cache_directory
-from testkit.servers.run import Run
-from testkit.servers.served import served_template, template_name
-from testkit.servers.standing import (
+from testkit.servers.roads.standing import (
     broken_standing,
     find_standing,
     leave_standing,
     take_down,
 )
+from testkit.servers.run import Run
+from testkit.servers.templates.place import cache_directory
+from testkit.servers.templates.served import served_template, template_name
 from testkit.system.files import locked, private_directory
 from testkit.system.processes import identify
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from testkit.core.addresses import Address
     from testkit.core.options import Settings
-    from testkit.servers.standing import Standing
+    from testkit.servers.roads.standing import Standing
 
 __all__ = ["command"]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from testkit.core.addresses import expand_env, kinds_named
 from testkit.core.messages import TestkitError
 from testkit.servers.gone import find_gone
-from testkit.servers.place import cache_directory
 from testkit.servers.run import Run
+from testkit.servers.templates.place import cache_directory
 from testkit.system.processes import identify
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from testkit.isolation.keyspace import Keyspace
     from testkit.isolation.pools import PoolWatch
     from testkit.isolation.reset import DatabaseReset, JournalTemplate
-    from testkit.servers.contents import Finish
     from testkit.servers.postgres import Connection, PostgresServer
     from testkit.servers.redis import RedisServer
+    from testkit.servers.schema.contents import Finish
 
 __all__ = ["NOTHING", "Worker", "Written"]
 

@@ -18,7 +18,13 @@ from psycopg import sql
 from testkit.core.addresses import SUPERUSER, Address
 from testkit.core.naming import database_name
 from testkit.core.provided import provided
-from testkit.servers.launch import KeptServer, PreparedKeeper, not_ready, stop_all, wait_until
+from testkit.servers.programs.launch import (
+    KeptServer,
+    PreparedKeeper,
+    not_ready,
+    stop_all,
+    wait_until,
+)
 from testkit.system.files import ordinary_user
 from testkit.system.ports import LOOPBACK
 
@@ -26,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from testkit.servers.binaries import Binaries
+    from testkit.servers.programs.binaries import Binaries
     from testkit.system.processes import ProcessIdentity
 
 __all__ = [

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from testkit.core.addresses import Address
 from testkit.core.provided import provided
-from testkit.servers.launch import KeptServer, PreparedKeeper, wait_until
-from testkit.servers.workshop import server_directory
+from testkit.servers.ownership.workshop import server_directory
+from testkit.servers.programs.launch import KeptServer, PreparedKeeper, wait_until
 from testkit.system.files import ordinary_user
 from testkit.system.ports import LOOPBACK
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from testkit.servers.binaries import Binaries
+    from testkit.servers.programs.binaries import Binaries
     from testkit.servers.run import Run
     from testkit.system.processes import ProcessIdentity
 

@@ -19,14 +19,14 @@ from testkit.core.addresses import NOWHERE, SUPERUSER, Address, parse_url
 from testkit.core.messages import TestkitError
 from testkit.core.naming import database_name
 from testkit.core.provided import provided
-from testkit.servers.binaries import Binaries
+from testkit.servers.containers.images import Image
 from testkit.servers.facts import note_redis, note_run
-from testkit.servers.images import Image
-from testkit.servers.launch import ORDER, stop_all
-from testkit.servers.ownership import STANDING
-from testkit.servers.roads import find_postgres, find_redis
-from testkit.servers.run_directory import RunDirectory, run_directories
-from testkit.servers.schema import needed_extensions
+from testkit.servers.ownership.records import STANDING
+from testkit.servers.ownership.run_directory import RunDirectory, run_directories
+from testkit.servers.programs.binaries import Binaries
+from testkit.servers.programs.launch import ORDER, stop_all
+from testkit.servers.roads.choice import find_postgres, find_redis
+from testkit.servers.schema.key import needed_extensions
 from testkit.system.files import write_private
 from testkit.system.ports import LOOPBACK, HeldPort
 
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from testkit.core.options import Settings
-    from testkit.servers.contents import Finish
-    from testkit.servers.external import Lease
     from testkit.servers.postgres import PostgresServer
     from testkit.servers.redis import RedisServer
-    from testkit.servers.redis_leases import RedisLease
-    from testkit.servers.standing import Standing
+    from testkit.servers.roads.external import Lease
+    from testkit.servers.roads.redis_leases import RedisLease
+    from testkit.servers.roads.standing import Standing
+    from testkit.servers.schema.contents import Finish
     from testkit.system.processes import ProcessIdentity
 
 __all__ = ["Run"]
@@ -142,7 +142,7 @@ class Run:
         server = self.ensure_postgres()
         if server.shared:
             if self._lease is None:
-                self._lease = loaded("testkit.servers.external:Lease")(server, self)
+                self._lease = loaded("roads.external:Lease")(server, self)
             self.postgres = server = self._lease.marked
         # The cluster brings one database ready; only one process of a run is called so.
         if self.database != server.ready:
@@ -173,12 +173,12 @@ class Run:
             servers.append(None if server.shared else server.kept)
             if server.shared:
                 # Of a worker that crashed: its database has nobody else.
-                loaded("testkit.servers.external:sweep_on")(server)
+                loaded("roads.external:sweep_on")(server)
         own = [kept for kept in servers if kept is not None]
         orphans = [kept for kept in own if kept.killed and (kept.directory / ORDER).exists()]
         for kept in orphans:
             # The process that keeps a container was killed: nobody else removes that.
-            loaded("testkit.servers.our_containers:remove_orphan")(kept.directory / ORDER)
+            loaded("containers.owned:remove_orphan")(kept.directory / ORDER)
         stop_all(own)
         for kept in own:
             kept.clear()
@@ -236,7 +236,7 @@ class Run:
         # Most machines have none: then nothing more is loaded.
         if not any((path / STANDING).exists() for path in run_directories()):
             return None
-        find: Callable[..., Standing | None] = loaded("testkit.servers.standing:find_standing")
+        find: Callable[..., Standing | None] = loaded("roads.standing:find_standing")
         found = find(self.settings, self.root)
         return found.postgres if found is not None else None
 
@@ -263,32 +263,32 @@ class Run:
 
     def _lease_redis(self, address: Address) -> RedisLease:
         if self.redis_lease is None:
-            lease: Callable[..., RedisLease] = loaded("testkit.servers.redis_leases:lease_redis")
+            lease: Callable[..., RedisLease] = loaded("roads.redis_leases:lease_redis")
             self.redis_lease = lease(self, address)
         return self.redis_lease
 
 
 def _known(facts: str) -> PostgresServer:
-    server: PostgresServer = loaded("testkit.servers.postgres:PostgresServer").from_json(facts)
+    server: PostgresServer = loaded("postgres:PostgresServer").from_json(facts)
     return server
 
 
 def loaded(name: str) -> Any:
-    """Return what a module holds, ``package.module:name``: a run loads only its own road."""
+    """Return what a module of this package holds: a run loads only its own road."""
     module, _, what = name.partition(":")
-    return getattr(import_module(module), what)
+    return getattr(import_module(f"{__package__}.{module}"), what)
 
 
-_STANDING: Final = "testkit.servers.standing:attach_standing"
+_STANDING: Final = "roads.standing:attach_standing"
 # How what a road leads to is started.
 _POSTGRES: Final = {
-    Binaries: "testkit.servers.copied:start_copy",
-    Image: "testkit.servers.postgres_container:start_postgres_container",
-    Address: "testkit.servers.external:attach_postgres",
+    Binaries: "roads.copied:start_copy",
+    Image: "roads.postgres_container:start_postgres_container",
+    Address: "roads.external:attach_postgres",
 }
 _REDIS: Final = {
-    Binaries: "testkit.servers.redis:start_program",
-    Image: "testkit.servers.redis_container:start_redis_container",
+    Binaries: "redis:start_program",
+    Image: "roads.redis_container:start_redis_container",
 }
 
 

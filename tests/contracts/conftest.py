@@ -9,8 +9,8 @@ import pytest
 
 from testkit.core.messages import TestkitError
 from testkit.core.options import Settings
-from testkit.servers.place import cache_directory
-from testkit.servers.roads import find_postgres, find_redis
+from testkit.servers.roads.choice import find_postgres, find_redis
+from testkit.servers.templates.place import cache_directory
 from tests.support.alembic_project import AlembicProject
 from tests.support.runs import new_run
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from testkit.servers.binaries import ClosedRoadError
-from testkit.servers.images import docker_at
+from testkit.servers.containers.images import docker_at
+from testkit.servers.programs.binaries import ClosedRoadError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

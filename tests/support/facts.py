@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from testkit.servers.verdicts import IN_USE, Server
+from testkit.servers.ownership.verdicts import IN_USE, Server
 
 __all__ = ["SERVER"]
 

@@ -7,16 +7,16 @@ import secrets
 from typing import TYPE_CHECKING
 
 from testkit.isolation.reset import JournalTemplate
-from testkit.servers.place import cache_directory
 from testkit.servers.run import Run
+from testkit.servers.templates.place import cache_directory
 from testkit.system.processes import identify
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from testkit.core.options import Settings
-    from testkit.servers.launch import KeptServer
     from testkit.servers.postgres import PostgresServer
+    from testkit.servers.programs.launch import KeptServer
     from testkit.servers.redis import RedisServer
 
 __all__ = ["kept_of", "new_run"]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from testkit.core.options import Settings
-from testkit.servers.binaries import ClosedRoadError
-from testkit.servers.images import docker_at
+from testkit.servers.containers.images import docker_at
+from testkit.servers.programs.binaries import ClosedRoadError
 from testkit.system.processes import identify
 from tests.support.commands import called, held_run, servers_in
 from tests.support.runs import new_run

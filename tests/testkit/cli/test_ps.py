@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from testkit.cli import ps
-from testkit.servers.verdicts import DEAD, IN_USE, UNJUDGED, Inventory, Leftover, State
+from testkit.servers.ownership.verdicts import DEAD, IN_USE, UNJUDGED, Inventory, Leftover, State
 from tests.support.commands import called
 from tests.support.facts import SERVER
 

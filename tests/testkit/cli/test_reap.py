@@ -19,12 +19,12 @@ import pytest
 
 from testkit.cli import reap
 from testkit.core.options import Settings
-from testkit.servers.binaries import Binaries
-from testkit.servers.ownership import run_prefix
-from testkit.servers.place import cache_directory
-from testkit.servers.reap import Done
-from testkit.servers.roads import find_redis
-from testkit.servers.verdicts import Step
+from testkit.servers.ownership.records import run_prefix
+from testkit.servers.ownership.verdicts import Step
+from testkit.servers.programs.binaries import Binaries
+from testkit.servers.roads.choice import find_redis
+from testkit.servers.templates.place import cache_directory
+from testkit.servers.upkeep.reap import Done
 from testkit.system.processes import identify, is_alive
 from tests.support.commands import called, held_run, servers_in
 from tests.support.processes import LINUX, ended_process, processes_below

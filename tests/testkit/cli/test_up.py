@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from testkit.core.provided import provided
-from testkit.servers.standing import Standing, standing_servers
+from testkit.servers.roads.standing import Standing, standing_servers
 from testkit.system.processes import ProcessIdentity, is_alive
 from tests.support.commands import servers_in
 from tests.support.processes import LINUX

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from testkit.core.options import Settings
-from testkit.servers.place import cache_directory
+from testkit.servers.templates.place import cache_directory
 from tests.support.alembic_project import AlembicProject
 from tests.support.containers import docker_client
 from tests.support.killing import NOBODY, Kill, RunToKill, draw_kill, repetitions

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testkit.core.options import Settings
-from testkit.servers.images import docker_at
+from testkit.servers.containers.images import docker_at
 from tests.support.containers import containers_of, docker_client
 from tests.support.processes import LINUX, command_lines
 from tests.support.runs import kept_of, new_run

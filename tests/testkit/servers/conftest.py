@@ -12,10 +12,10 @@ import pytest
 
 from testkit.core.options import Settings
 from testkit.isolation.reset import JournalTemplate
-from testkit.servers.binaries import Binaries
-from testkit.servers.cluster import ClusterCache
-from testkit.servers.place import cache_directory
-from testkit.servers.roads import find_postgres
+from testkit.servers.programs.binaries import Binaries
+from testkit.servers.roads.choice import find_postgres
+from testkit.servers.templates.cluster import ClusterCache
+from testkit.servers.templates.place import cache_directory
 from testkit.system.files import ordinary_user
 from testkit.system.processes import ProcessIdentity, identify
 from tests.support.runs import new_run as a_run

@@ -19,7 +19,7 @@ import redis
 
 from testkit.core.messages import TestkitError
 from testkit.core.options import Settings
-from testkit.servers.workshop import ROOM
+from testkit.servers.ownership.workshop import ROOM
 from testkit.system.files import ram_root, scratch_root
 from testkit.system.processes import is_alive
 from tests.support.runs import kept_of

@@ -1,0 +1,1 @@
+"""Docker: images, containers under a keeper, whose a container is."""

@@ -1,0 +1,1 @@
+"""Whose a process, a directory or a database is, and what may go."""

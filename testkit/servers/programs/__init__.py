@@ -1,0 +1,1 @@
+"""Server programs: found, started under a keeper, stopped."""

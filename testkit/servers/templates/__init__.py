@@ -1,0 +1,1 @@
+"""Database clusters and databases that are made once and copied after that."""

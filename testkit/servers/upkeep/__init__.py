@@ -1,0 +1,1 @@
+"""What is on this machine, what was left, and its removal."""
