@@ -20,7 +20,6 @@ import json
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,15 +28,13 @@ import docker.errors
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
-from testkit.servers.containers.owned import sweep_containers
+from testkit.servers.containers.owned import remove, sweep_containers
 from testkit.system.files import write_private
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
 __all__ = ["main"]
-
-_ARRIVAL_SECONDS = 2.0  # within which Docker makes a container that it was asked for
 
 
 class _Stop(BaseException):
@@ -96,7 +93,7 @@ def main() -> None:
         pass
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        _remove(client, order["name"])
+        remove(client, order["name"])
     raise SystemExit(code)
 
 
@@ -143,20 +140,6 @@ def _started(container: DockerContainer) -> Container:
 
 def _words(error: docker.errors.APIError) -> str:
     return " ".join(str(error.explanation or error).split())
-
-
-def _remove(client: docker.DockerClient, name: str) -> None:
-    """Remove the container, also one that Docker is still making."""
-    deadline = time.monotonic() + _ARRIVAL_SECONDS
-    while True:
-        try:
-            client.containers.get(name).remove(force=True, v=True)
-        except docker.errors.NotFound:
-            return
-        except docker.errors.APIError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ __all__ = [
     "LABEL_RUN",
     "LABEL_USER",
     "list_containers",
+    "remove",
     "remove_container",
     "remove_orphan",
     "sweep_containers",
@@ -34,6 +35,11 @@ LABEL_OWNER: Final = "testkit.owner"
 LABEL_RUN: Final = "testkit.run"
 LABEL_USER: Final = "testkit.user"
 LABEL_KIND: Final = "testkit.kind"
+_REMOVAL_SECONDS: Final = 20.0
+_PAUSE_SECONDS: Final = 0.02
+_START_SECONDS: Final = (
+    3600  # that a container of another machine has between "created" and "running"
+)
 
 
 def list_containers(client: docker.DockerClient) -> Iterator[Leftover]:
@@ -56,8 +62,26 @@ def remove_container(client: docker.DockerClient, name: str) -> None:
         if _name(facts) == name:
             if _state(facts) != DEAD:
                 raise OSError("it is not what it was a moment ago")
-            with contextlib.suppress(docker.errors.NotFound):
-                client.api.remove_container(facts["Id"], force=True, v=True)
+            remove(client, facts["Id"])
+
+
+def remove(client: docker.DockerClient, name: str) -> None:
+    """Remove a container by name or id, with its volumes; return when it is gone.
+
+    Somebody else may be removing it, or Docker still be making it. Raises APIError where it stays.
+    """
+    deadline = time.monotonic() + _REMOVAL_SECONDS
+    while True:
+        try:
+            client.api.remove_container(name, force=True, v=True)
+        except docker.errors.NotFound:
+            return
+        except docker.errors.APIError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def remove_orphan(order: Path) -> None:
@@ -67,7 +91,7 @@ def remove_orphan(order: Path) -> None:
         contextlib.suppress(docker.errors.DockerException, OSError),
         contextlib.closing(docker.DockerClient(base_url=facts["docker"])) as client,
     ):
-        client.api.remove_container(facts["name"], force=True, v=True)
+        remove(client, facts["name"])
 
 
 def sweep_containers(client: docker.DockerClient) -> None:
@@ -80,10 +104,16 @@ def sweep_containers(client: docker.DockerClient) -> None:
 
 def _state(facts: dict[str, Any]) -> State:
     owner = owner_in(facts["Labels"][LABEL_OWNER])
-    if owner is not None and owner.boot != here()[0] and facts["State"] == "running":
+    if owner is not None and owner.boot != here()[0] and not _has_ended(facts):
         # Not of before our last start, or it would not run: another machine uses this Docker too.
         return UNJUDGED
     return state_of(owner)
+
+
+def _has_ended(facts: dict[str, Any]) -> bool:
+    if facts["State"] == "created":
+        return bool(time.time() - facts["Created"] > _START_SECONDS)
+    return facts["State"] in ("exited", "dead")
 
 
 def _listed(client: docker.DockerClient) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -16,7 +18,7 @@ import pytest
 
 from testkit.core.messages import TestkitError
 from testkit.core.options import Settings
-from testkit.servers.containers.owned import sweep_containers
+from testkit.servers.containers.owned import remove, sweep_containers
 from testkit.system.processes import ProcessIdentity, identify, is_alive
 from tests.support.alembic_project import AlembicProject
 from tests.support.containers import containers_of, docker_client
@@ -127,6 +129,14 @@ def test_what_nobody_could_remove_is_swept_by_the_next_run_and_nothing_of_others
 
     assert {made[0].id, made[1].id, stranger.id} <= left
     assert len(containers_of(client, token)) == 2
+
+
+def _labels_of_elsewhere() -> dict[str, str]:
+    """Return the labels of a container whose owner runs on another machine."""
+    me = identify(os.getpid())
+    assert me is not None
+    elsewhere = {**_facts(me), "boot": "of another machine"}
+    return {"testkit.owner": json.dumps(elsewhere), "testkit.user": str(os.geteuid())}
 
 
 def _facts(owner: ProcessIdentity) -> dict[str, object]:
@@ -302,11 +312,7 @@ def test_a_container_goes_with_the_run_also_when_the_process_that_keeps_it_was_k
 
 
 def test_a_running_container_of_another_machine_is_not_judged(client: Any) -> None:
-    me = identify(os.getpid())
-    assert me is not None
-    elsewhere = {**_facts(me), "boot": "of another machine"}
-    labels = {"testkit.owner": json.dumps(elsewhere), "testkit.user": str(os.geteuid())}
-    container = client.containers.run("redis:7", labels=labels, detach=True)
+    container = client.containers.run("redis:7", labels=_labels_of_elsewhere(), detach=True)
     try:
         sweep_containers(client)
         runs = container.id in ids(client)
@@ -318,6 +324,30 @@ def test_a_running_container_of_another_machine_is_not_judged(client: Any) -> No
             container.remove(force=True)
 
     assert (runs, left) == (True, False)
+
+
+def test_a_container_of_another_machine_that_is_about_to_start_is_not_judged(client: Any) -> None:
+    container = client.containers.create("redis:7", labels=_labels_of_elsewhere())
+    try:
+        sweep_containers(client)
+
+        assert container.id in ids(client)
+    finally:
+        container.remove(force=True)
+
+
+def test_a_container_that_many_remove_at_once_is_gone_for_each_of_them(client: Any) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            container = client.containers.run("redis:7", detach=True)
+            together = threading.Barrier(8)
+
+            def removed(name: str, together: threading.Barrier = together) -> bool:
+                together.wait()
+                remove(client, name)
+                return name in ids(client)
+
+            assert list(pool.map(removed, [container.id] * 8)) == [False] * 8
 
 
 def test_the_process_that_keeps_it_ends_with_the_run(
