@@ -4,13 +4,16 @@
 
 A schema of tables with a UUID key, an identity column, a unique column, an index and a foreign key,
 five of them with 200 baseline rows, one with 100,000. Tests that commit different things are taken
-in turn; only the reset behind them is timed. Beside them, in the same turns: SQLAlchemy's savepoint
-recipe (set-up and rollback), DELETE of all tables, TRUNCATE of all tables.
+in turn; only the reset behind them is timed. Beside them, in the same turns: the same by a role
+without superuser, SQLAlchemy's savepoint recipe (set-up and rollback), DELETE of all tables,
+TRUNCATE of all tables.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -50,25 +53,28 @@ def main() -> None:
 def _measure(run: Run, *, tables: int, rounds: int) -> None:
     server = run.ensure_postgres()
     with server.connect() as admin:
-        admin.execute("CREATE DATABASE journalled")
-        admin.execute("CREATE DATABASE plain")
-    for name in ("journalled", "plain"):
-        with server.connect(name) as inside:
-            for number in range(tables):
-                inside.execute(_TABLE.format(number, max(number - 1, 0)).encode())
-            for number, rows in ((10, 100_000), *((n, 200) for n in range(11, 16))):
-                inside.execute(
-                    f"INSERT INTO t{number} (name)"
-                    f" SELECT 'base ' || g FROM generate_series(1, {rows}) g".encode()
-                )
-            if name == "journalled":
+        admin.execute("CREATE ROLE owner LOGIN CREATEDB PASSWORD 'owner'")
+    by_owner = dataclasses.replace(server, user="owner", password="owner")
+    for of, name in ((server, "plain"), (server, "journalled"), (by_owner, "owned")):
+        with of.connect("postgres") as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        with of.connect(name) as inside:
+            _fill(inside, tables)
+            if name != "plain":
                 JournalTemplate().install(inside)
             inside.execute("ANALYZE")
-    reset = DatabaseReset(server, "journalled", replaced=lambda: None)
     keyspace = Keyspace(run.ensure_redis().address)
-    with server.connect("journalled") as application, server.connect("plain") as other:
-        times = _rounds(reset, keyspace, application, other, run, tables=tables, rounds=rounds)
-    reset.close()
+    with contextlib.ExitStack() as stack:
+        journals = {}
+        for label, of, name in (
+            ("reset", server, "journalled"),
+            ("without superuser", by_owner, "owned"),
+        ):
+            reset = DatabaseReset(of, name, replaced=lambda: None)
+            stack.callback(reset.close)
+            journals[label] = (reset, stack.enter_context(of.connect(name)))
+        other = stack.enter_context(server.connect("plain"))
+        times = _rounds(journals, keyspace, other, run, tables=tables, rounds=rounds)
     keyspace.close()
     print(f"| {tables} tables: after a test that …, ms | median | least | most | runs |")
     print("|---|---|---|---|---|")
@@ -77,10 +83,20 @@ def _measure(run: Run, *, tables: int, rounds: int) -> None:
     print(f"\n{machine()}")
 
 
+def _fill(connection: psycopg.Connection[Any], tables: int) -> None:
+    for number in range(tables):
+        connection.execute(_TABLE.format(number, max(number - 1, 0)).encode())
+    for number, rows in ((2, 100_000), *((n, 200) for n in range(7, 12))):
+        if number < tables:
+            connection.execute(
+                f"INSERT INTO t{number} (name)"
+                f" SELECT 'base ' || g FROM generate_series(1, {rows}) g".encode()
+            )
+
+
 def _rounds(
-    reset: DatabaseReset,
+    journals: dict[str, tuple[DatabaseReset, psycopg.Connection[Any]]],
     keyspace: Keyspace,
-    application: psycopg.Connection[Any],
     other: psycopg.Connection[Any],
     run: Run,
     *,
@@ -92,21 +108,23 @@ def _rounds(
         "rolled back an insert": ["BEGIN; INSERT INTO t3 (name) VALUES ('r'); ROLLBACK"],
         "committed into 3 tables": [f"INSERT INTO t{n} (name) VALUES ('{{0}}')" for n in (3, 4, 5)],
         "changed 3 tables with baseline rows": [
-            "UPDATE t11 SET name = '{0}' WHERE name = 'base 7'",
-            "DELETE FROM t12 WHERE name = 'base 8'",
-            "INSERT INTO t13 (name) VALUES ('{0}')",
+            "UPDATE t7 SET name = '{0}' WHERE name = 'base 7'",
+            "DELETE FROM t8 WHERE name = 'base 8'",
+            "INSERT INTO t9 (name) VALUES ('{0}')",
         ],
         "updated, deleted, inserted among 100,000 rows": [
-            "UPDATE t10 SET name = '{0} u' WHERE name = 'base 7'",
-            "DELETE FROM t10 WHERE name = 'base 8'",
-            "INSERT INTO t10 (name) VALUES ('{0}')",
+            "UPDATE t2 SET name = '{0} u' WHERE name = 'base 7'",
+            "DELETE FROM t2 WHERE name = 'base 8'",
+            "INSERT INTO t2 (name) VALUES ('{0}')",
         ],
         "inserted 100 rows": [
             "INSERT INTO t6 (name) SELECT '{0} ' || g FROM generate_series(1, 100) g"
         ],
     }
     engine = create_engine(run.ensure_postgres().address("plain").url())
-    times: dict[str, list[float]] = {f"reset: {name}": [] for name in programs}
+    times: dict[str, list[float]] = {
+        f"{label}: {name}": [] for label in journals for name in programs
+    }
     more: dict[str, tuple[Callable[[int], object], Callable[[], object]]] = {
         "Redis reset: set 3 keys": (
             lambda n: keyspace._client(0).mset({f"{n}{k}": 1 for k in range(3)}),  # noqa: SLF001
@@ -126,15 +144,16 @@ def _rounds(
     }
     times |= {name: [] for name in more}
     for number in range(rounds + 10):
-        # TRUNCATE of 60 tables makes every session of the server forget what it had cached.
-        application.execute("SELECT 1")
-        reset.finish("a warm-up")
-        for name, program in programs.items():
-            for statement in program:
-                application.execute(statement.replace("{0}", f"n{number}").encode())
-            started = time.perf_counter()
-            reset.finish("a test")
-            times[f"reset: {name}"].append(time.perf_counter() - started)
+        for label, (reset, application) in journals.items():
+            # TRUNCATE of 60 tables makes every session of the server forget what it had cached.
+            application.execute("SELECT 1")
+            reset.finish("a warm-up")
+            for name, program in programs.items():
+                for statement in program:
+                    application.execute(statement.replace("{0}", f"n{number}").encode())
+                started = time.perf_counter()
+                reset.finish("a test")
+                times[f"{label}: {name}"].append(time.perf_counter() - started)
         for name, (prepare, action) in more.items():
             prepare(number)
             started = time.perf_counter()

@@ -156,15 +156,14 @@ CATALOGUE: Final[dict[str, Message]] = {
         "As a superuser of that server: ALTER ROLE name CREATEDB. Or name another role in the URL.",
     ),
     "TK112": Message(
-        "The role is no superuser",
-        "isolation = 'reset' needs a superuser, and {role!r} is none.",
-        "{host}",
-        "The journal of the isolation watches schema changes with event triggers, which PostgreSQL\n"
-        "allows to superusers only.",
+        "The role does not own what it must watch",
+        "isolation = 'reset' cannot be set up by the role {role!r}: {reason}.",
+        "the template of the schema",
+        "The journal puts triggers on every table, which a table's owner may do and a superuser. A migration\n"
+        "made some tables the property of a role that this one is no member of.",
         "testkit explain TK112",
-        "Name a superuser of a server for tests in the URL, take a server that testkit runs itself\n"
-        '(postgres = "auto"), or set isolation = "none": then the databases are yours, with the schema\n'
-        "applied, and nothing that a test does is undone.",
+        "Let the migrations leave the tables to the role in the URL, make it a member of the role that\n"
+        'owns them (GRANT owner TO role), or set isolation = "none".',
     ),
     "TK113": Message(
         "The server allows too few connections",

@@ -6,9 +6,11 @@
 -- `owner` says whose the change is: 0 the running test, n > 0 a wider-scoped fixture, -1 what was
 -- done before the first test. A line with rel 0 is a command that rows cannot undo (DDL).
 --
--- The schema's name starts with pg_ so that reflection, pg_dump and `alembic check` pass it by.
+-- What depends on the role stands in journal_superuser.sql and journal_owner.sql: how DDL is noticed
+-- (`look_for_ddl`), and how rows are taken out and put back (`apply`).
+--
+-- `pg_testkit` stands for the journal's schema.
 
-SET allow_system_table_mods = on;
 SET testkit.quiet = 'on';
 
 CREATE SCHEMA pg_testkit;
@@ -64,58 +66,8 @@ LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF current_setting('testkit.quiet', true) = 'on' THEN RETURN NULL; END IF;
     INSERT INTO pg_testkit.journal (rel, sign, image)
-    VALUES (0, 0, TG_OP || ' on ' || TG_RELID::regclass || ' (table inheritance)');
+    VALUES (0, 0, TG_OP || ' on ' || TG_RELID::regclass || ' (' || TG_ARGV[0] || ')');
     RETURN NULL;
-END
-$$;
-
-CREATE FUNCTION pg_testkit.note_ddl() RETURNS event_trigger
-LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-    IF current_setting('testkit.quiet', true) = 'on' THEN RETURN; END IF;
-    IF TG_EVENT = 'sql_drop' THEN
-        INSERT INTO pg_testkit.journal (rel, sign, image)
-        SELECT 0, 0, TG_TAG || ' ' || min(object_identity)
-        FROM pg_event_trigger_dropped_objects()
-        WHERE original AND NOT is_temporary HAVING count(*) > 0;
-    ELSIF TG_TAG LIKE 'DROP %' OR TG_TAG = 'REINDEX' THEN
-        RETURN;
-    ELSE
-        -- Some commands (GRANT, ALTER DEFAULT PRIVILEGES) name no schema: they count as well.
-        INSERT INTO pg_testkit.journal (rel, sign, image)
-        SELECT 0, 0, TG_TAG || coalesce(' ' || min(object_identity), '')
-        FROM pg_event_trigger_ddl_commands()
-        WHERE schema_name IS NULL OR schema_name NOT LIKE 'pg_temp%' HAVING count(*) > 0;
-    END IF;
-END
-$$;
-
-CREATE EVENT TRIGGER testkit_ddl ON ddl_command_end EXECUTE FUNCTION pg_testkit.note_ddl();
-CREATE EVENT TRIGGER testkit_drop ON sql_drop EXECUTE FUNCTION pg_testkit.note_ddl();
-ALTER EVENT TRIGGER testkit_ddl ENABLE ALWAYS;
-ALTER EVENT TRIGGER testkit_drop ENABLE ALWAYS;
-
--- Take the changes of these owners out of the tables (direction 1), or put them in again (-1) where
--- a database was made anew. Equal lines cancel; what is left over is the difference.
-CREATE FUNCTION pg_testkit.apply(owners integer[], direction integer) RETURNS oid[]
-LANGUAGE plpgsql AS $$
-DECLARE
-    change record;
-    tables oid[];
-BEGIN
-    FOR change IN
-        SELECT rel, array_agg(image) FILTER (WHERE net * direction < 0) AS came,
-               array_agg(image) FILTER (WHERE net * direction > 0) AS went
-        FROM (SELECT rel, image, sum(sign) AS net FROM pg_testkit.journal
-              WHERE owner = ANY (owners) AND rel <> 0 GROUP BY rel, image) AS summed,
-             generate_series(1, abs(net))
-        GROUP BY rel
-    LOOP
-        tables := tables || change.rel;
-        EXECUTE format('SELECT pg_testkit.undo_%s($1, $2)', change.rel)
-        USING change.came, change.went;
-    END LOOP;
-    RETURN tables;
 END
 $$;
 
@@ -148,9 +100,8 @@ $$;
 -- the WAL position where it looked and found nothing to do: while the position stands there, nothing
 -- has been written on the server since, and the next call answers at once.
 --
--- The caller's session must be in replica role, so that foreign keys and user triggers keep still,
--- and quiet; both are set once, at connect: a change of role throws every cached plan away, which
--- costs 0.6 ms a reset (measured).
+-- The caller's session must be quiet and, a superuser's, in replica role; both are set once, at
+-- connect: a change of role throws every cached plan away, which costs 0.6 ms a reset (measured).
 CREATE FUNCTION pg_testkit.undo(owners integer[], seen pg_lsn, since timestamptz,
                                 OUT open integer[], OUT blocked_by text[],
                                 OUT tables oid[], OUT sequences integer, OUT wal pg_lsn)
@@ -163,6 +114,7 @@ BEGIN
     IF open IS NOT NULL THEN RETURN; END IF;
     wal := pg_current_wal_insert_lsn();
     IF wal = seen THEN RETURN; END IF;
+    PERFORM pg_testkit.look_for_ddl();
     IF EXISTS (SELECT FROM pg_testkit.journal WHERE owner = ANY (owners)) THEN
         wal := NULL;
         SELECT array_agg(image ORDER BY line) INTO blocked_by
@@ -252,6 +204,7 @@ CREATE FUNCTION pg_testkit.claim(new_owner integer, since pg_snapshot, OUT chang
 LANGUAGE plpgsql AS $$
 BEGIN
     moment := clock_timestamp();
+    PERFORM pg_testkit.look_for_ddl();
     UPDATE pg_testkit.journal SET owner = new_owner
     WHERE owner = 0 AND (since IS NULL OR NOT pg_visible_in_snapshot(xid, since));
     GET DIAGNOSTICS changed = ROW_COUNT;

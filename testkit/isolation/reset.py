@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
 from testkit.core.messages import TestkitError
-from testkit.isolation.journal import (
+from testkit.isolation.journal import FILES, Journal
+from testkit.isolation.sessions import end_sessions, forgotten
+from testkit.isolation.tables import (
     SEQUENCES_QUERY,
     TABLES_QUERY,
+    VIEWS_QUERY,
     SequenceName,
     TableFacts,
-    install_script,
-    track_script,
+    ViewName,
 )
 
 if TYPE_CHECKING:
@@ -35,17 +36,6 @@ _PAUSE: Final = 0.005  # seconds between two looks at a transaction that has not
 _AT_WORK_SECONDS: Final = 0.25  # that a transaction gets in which something goes on
 _VACUUM_EVERY: Final = 200  # resets; keeps the tables from bloating (reset at 0.33 ms for ever)
 
-# Those asked for or, with NULL, all that hold a lock. Readers hold an AccessShareLock, which stands
-# in nobody's way.
-_END_SESSIONS: Final = """
-SELECT pid, application_name, state, query, pg_terminate_backend(pid, 5000)
-FROM pg_stat_activity
-WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
-  AND (pid = ANY (%(pids)s::int[]) OR %(pids)s::int[] IS NULL AND EXISTS (
-       SELECT FROM pg_locks WHERE pg_locks.pid = pg_stat_activity.pid AND granted
-       AND locktype IN ('relation', 'transactionid') AND mode <> 'AccessShareLock'))
-"""
-
 _LOOK: Final = """
 SELECT clock_timestamp(), EXISTS (
     SELECT FROM pg_testkit.sequence_mark JOIN pg_class c ON c.oid = rel
@@ -54,8 +44,27 @@ SELECT clock_timestamp(), EXISTS (
 
 _POSTPONE: Final = "SELECT pg_testkit.postpone(%s)"
 
+_STANDING_LINES: Final = """
+SELECT rel, owner, sign, image, xid FROM pg_testkit.journal
+WHERE owner <> ALL (ARRAY[0, %s]) ORDER BY line
+"""
+_MOVED_SEQUENCES: Final = "SELECT * FROM pg_testkit.sequence_before"
+_MARKS: Final = "SELECT rel, last_value, is_called FROM pg_testkit.sequence_mark"
+_MARK: Final = "UPDATE pg_testkit.sequence_mark SET last_value = %s, is_called = %s WHERE rel = %s"
+_APPLY_AGAIN: Final = """
+SELECT pg_testkit.apply((SELECT array_agg(DISTINCT owner) FROM pg_testkit.journal), -1)
+"""
+
+_FIXTURE_WROTE_TO: Final = """
+SELECT EXISTS (SELECT FROM pg_testkit.journal j
+               JOIN pg_class c ON j.rel = coalesce(pg_partition_root(c.oid)::oid, c.oid)
+               JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE j.owner > 0 AND n.nspname = %s::text AND c.relname = %s::text)
+"""
+
 type_connection = psycopg.Connection[tuple[Any, ...]]
 Cursor = psycopg.Cursor[tuple[Any, ...]]
+Facts = TypeVar("Facts")
 
 
 class JournalTemplate:
@@ -64,15 +73,23 @@ class JournalTemplate:
     def __init__(self) -> None:
         # What is installed depends on tables and server; what generates it decides all of that.
         package = files(__package__)
-        self.text = "".join(
-            package.joinpath(name).read_text("utf-8") for name in ("journal.py", "journal.sql")
-        )
+        self.text = "".join(package.joinpath(name).read_text("utf-8") for name in FILES)
 
     def install(self, connection: type_connection) -> None:
-        """Create the journal and put every table under watch. Needs a superuser."""
-        connection.execute("SET session_replication_role = replica")
-        connection.execute(install_script(connection.info.server_version).encode())
-        _track(connection)
+        """Create the journal and put every table under watch.
+
+        Raises TK112 where the role is no superuser and does not own what there is.
+        """
+        journal = _journal(connection)
+        if journal.superuser:
+            connection.execute("SET session_replication_role = replica")
+        try:
+            connection.execute(journal.install_script().encode())
+            _track(connection, journal)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise TestkitError(
+                "TK112", role=connection.info.user, reason=error.diag.message_primary
+            ) from error
 
 
 @dataclass(slots=True)
@@ -81,14 +98,6 @@ class _Held:
 
     who: str
     ddl: list[str]
-
-
-class _Doing(NamedTuple):
-    """What a session does: its transaction's start, when it last began or ended a statement."""
-
-    transaction: datetime
-    changed: datetime
-    active: bool
 
 
 class DatabaseReset:
@@ -115,12 +124,15 @@ class DatabaseReset:
         self._resets = 0
         self._written: set[int] = set()
         self._connection = self._connect()
+        self._journal = _journal(self._connection)
         self._since: datetime | None = None
         self._silent = False  # a sequence may move without a trace in the WAL
         self._look()
 
     def snapshot(self) -> str:
         """Return what is committed now, for a later ``claim``."""
+        # What was done before is the running test's, DDL too.
+        self._execute("SELECT pg_testkit.look_for_ddl()")
         row = self._execute("SELECT pg_current_snapshot()::text").fetchone()
         assert row is not None
         return str(row[0])
@@ -140,7 +152,7 @@ class DatabaseReset:
         if changed:
             self._held[owner] = _Held(who, ddl or [])
         if ddl:
-            _track(self._connection)
+            _track(self._connection, self._journal)
             self._execute("SELECT pg_testkit.claim_sequences(%s)", (owner,))
             self._look()
 
@@ -194,9 +206,11 @@ class DatabaseReset:
             self._position = None if self._silent else position
             if open_sessions is None:
                 break
-            forgotten = self._forgotten(set(open_sessions) - set(self._suspended()), patience)
-            if forgotten:
-                blockers += self._end_sessions(forgotten)
+            idle = forgotten(
+                self._connection, set(open_sessions) - set(self._suspended()), patience
+            )
+            if idle:
+                blockers += end_sessions(self._connection, idle)
             since = None  # the others are somebody's work
         if blocked_by:
             self._replace(owner, who, blocked_by)
@@ -223,62 +237,47 @@ class DatabaseReset:
         """
         try:
             return self._execute(query, arguments).fetchone()
-        except psycopg.IntegrityError:
+        except psycopg.IntegrityError as error:
             # A fixture that still stands has taken a value over which these rows had.
-            if not waiting or self._execute(_POSTPONE, (waiting.pop(0),)).fetchone() != (True,):
+            if self._fixture_is_in_the_way(error) and waiting:
+                owner = waiting.pop(0)
+                if self._execute(_POSTPONE, (owner,)).fetchone() == (True,):
+                    return None
+            if self._journal.superuser:
                 raise
+            # Rows that others refer to are changed one by one, and two of them may want to change
+            # places.
+            return None, [str(error.diag.message_primary)], None, None
         except psycopg.errors.LockNotAvailable:
-            ended = self._end_sessions(None)
+            ended = end_sessions(self._connection, None)
             if not ended:
                 raise
             blockers += ended
         return None
+
+    def _fixture_is_in_the_way(self, error: psycopg.Error) -> bool:
+        if self._journal.superuser:
+            return True  # nobody else can be
+        table = (error.diag.schema_name, error.diag.table_name)
+        return self._execute(_FIXTURE_WROTE_TO, table).fetchone() == (True,)
 
     def _look(self) -> None:
         """Note the server's time and whether the database has an unlogged sequence."""
         self._since, self._silent = self._execute(_LOOK).fetchall()[0]
 
     def _execute(self, query: str, arguments: tuple[object, ...] = ()) -> Cursor:
+        statement = self._sql(query)
         try:
-            return self._connection.execute(query.encode(), arguments, prepare=True)
+            return self._connection.execute(statement, arguments, prepare=True)
         except psycopg.OperationalError:
             # A test may end every session of its database, ours among them.
             if not self._connection.closed:
                 raise
             self._connection = self._connect()
-            return self._connection.execute(query.encode(), arguments, prepare=True)
+            return self._connection.execute(statement, arguments, prepare=True)
 
-    def _forgotten(self, pids: Collection[int], patience: float) -> list[int]:
-        """Wait for these sessions to end their transactions; answer those that did nothing."""
-        began = time.monotonic()
-        first = waiting = self._doing(pids)
-        idle = set(first)
-        while waiting:
-            waited = time.monotonic() - began
-            if waited > patience or (waited > _AT_WORK_SECONDS and not idle & waiting.keys()):
-                break
-            time.sleep(_PAUSE)
-            now = self._doing(waiting)
-            # Another transaction of the same session is not the one that was open.
-            waiting = {p: n for p, n in now.items() if n.transaction == first[p].transaction}
-            idle = {pid for pid in idle if now.get(pid) == first[pid]}
-        return [pid for pid in waiting if pid in idle and not first[pid].active]
-
-    def _doing(self, pids: Collection[int]) -> dict[int, _Doing]:
-        rows = self._connection.execute(
-            "SELECT pid, xact_start, state_change, state = 'active' FROM pg_stat_activity"
-            " WHERE pid = ANY (%s) AND xact_start IS NOT NULL",
-            (list(pids),),
-        ).fetchall()
-        return {pid: _Doing(*facts) for pid, *facts in rows}
-
-    def _end_sessions(self, pids: list[int] | None) -> list[str]:
-        """End these sessions of the database, wait until they are gone, and describe them."""
-        rows = self._connection.execute(_END_SESSIONS, {"pids": pids}).fetchall()
-        return [
-            f"  pid {pid} {name!r}, {state}, last statement: {query}"
-            for pid, name, state, query, _ in rows
-        ]
+    def _sql(self, query: str) -> bytes:
+        return self._journal.sql(query).encode()
 
     def _replace(self, owner: int, who: str, commands: list[str]) -> None:
         """Make the database anew from the template, with the rows of the fixtures that stand."""
@@ -292,49 +291,37 @@ class DatabaseReset:
                 holder=" and ".join(holders),
                 database=self._database,
             )
-        with self._connection.cursor() as cursor:
-            kept = cursor.execute(
-                "SELECT rel, owner, sign, image, xid FROM pg_testkit.journal"
-                " WHERE owner <> ALL (ARRAY[0, %s]) ORDER BY line",
-                (owner,),
-            ).fetchall()
-            marks = cursor.execute("SELECT * FROM pg_testkit.sequence_mark").fetchall()
-            before = cursor.execute("SELECT * FROM pg_testkit.sequence_before").fetchall()
+        journal = "pg_testkit.journal (rel, owner, sign, image, xid)"
+        kept = {
+            journal: self._execute(_STANDING_LINES, (owner,)).fetchall(),
+            "pg_testkit.sequence_before": self._execute(_MOVED_SEQUENCES).fetchall(),
+        }
+        marks = self._execute(_MARKS).fetchall()
         self._connection.close()
         self._server.create_database(self._database)
         self._connection = self._connect()
         self._replaced()
         with self._connection.transaction(), self._connection.cursor() as cursor:
-            for table, rows in (
-                ("journal (rel, owner, sign, image, xid)", kept),
-                ("sequence_before", before),
-            ):
-                with cursor.copy(f"COPY pg_testkit.{table} FROM STDIN".encode()) as copy:
+            for table, rows in kept.items():
+                into = self._journal.sql(f"COPY {table} FROM STDIN")
+                with cursor.copy(into.encode()) as copy:
                     for row in rows:
                         copy.write_row(row)
-            cursor.execute(
-                "SELECT pg_testkit.apply((SELECT array_agg(DISTINCT owner)"
-                " FROM pg_testkit.journal), -1)"
-            )
+            cursor.execute(self._sql(_APPLY_AGAIN))
             cursor.executemany(
-                "UPDATE pg_testkit.sequence_mark SET last_value = %s, is_called = %s"
-                " WHERE rel = %s",
-                [(last, called, rel) for rel, last, called in marks],
+                self._sql(_MARK), [(last, called, rel) for rel, last, called in marks]
             )
-            cursor.execute("SELECT pg_testkit.settle_sequences()")
+            cursor.execute(self._sql("SELECT pg_testkit.settle_sequences()"))
 
     def _forget_ddl(self, owner: int) -> None:
-        self._connection.execute(
-            "DELETE FROM pg_testkit.journal WHERE owner = ANY (ARRAY[0, %s]) AND rel = 0", (owner,)
-        )
+        forget = "DELETE FROM pg_testkit.journal WHERE owner = ANY (ARRAY[0, %s])"
+        self._execute(f"{forget} AND rel = 0", (owner,))
         try:
-            self._connection.execute("SELECT pg_testkit.undo(ARRAY[0, %s], NULL, NULL)", (owner,))
+            self._execute("SELECT pg_testkit.undo(ARRAY[0, %s], NULL, NULL)", (owner,))
         except psycopg.Error:
             # Its rows went with a dropped table or column; the test is an error already.
-            self._connection.execute(
-                "DELETE FROM pg_testkit.journal WHERE owner = ANY (ARRAY[0, %s])", (owner,)
-            )
-        _track(self._connection)
+            self._execute(forget, (owner,))
+        _track(self._connection, self._journal)
 
     def _vacuum(self, tables: list[int]) -> None:
         self._resets += 1
@@ -347,24 +334,38 @@ class DatabaseReset:
             (list(self._written),),
         ).fetchall()
         self._written.clear()
-        targets = [sql.Identifier(*name) for name in (*names, ("pg_testkit", "journal"))]
+        targets = [sql.Identifier(*name) for name in (*names, (self._journal.schema, "journal"))]
         self._connection.execute(
             sql.SQL("VACUUM (TRUNCATE off, SKIP_LOCKED) {}").format(sql.SQL(", ").join(targets))
         )
 
     def _connect(self) -> type_connection:
         connection = self._server.connect(self._database)
+        role = "SET session_replication_role = replica;" if _is_superuser(connection) else ""
         connection.execute(
-            "SET session_replication_role = replica; SET testkit.quiet = 'on';"
+            f"{role} SET testkit.quiet = 'on';"
             f"SET lock_timeout = '{_LOCK_SECONDS}s'; SET jit = off".encode()
         )
         return connection
 
 
-def _track(connection: type_connection) -> None:
-    with connection.cursor(row_factory=class_row(TableFacts)) as cursor:
-        tables = cursor.execute(TABLES_QUERY).fetchall()
-    with connection.cursor(row_factory=class_row(SequenceName)) as cursor:
-        sequences = cursor.execute(SEQUENCES_QUERY).fetchall()
-    script = track_script(tables, sequences, server_version=connection.info.server_version)
+def _is_superuser(connection: type_connection) -> bool:
+    return connection.info.parameter_status("is_superuser") == "on"
+
+
+def _journal(connection: type_connection) -> Journal:
+    return Journal(_is_superuser(connection), connection.info.server_version)
+
+
+def _track(connection: type_connection, journal: Journal) -> None:
+    script = journal.track_script(
+        _rows(connection, TableFacts, journal.sql(TABLES_QUERY)),
+        _rows(connection, SequenceName, journal.sql(SEQUENCES_QUERY)),
+        _rows(connection, ViewName, journal.sql(VIEWS_QUERY)),
+    )
     connection.execute(script.encode())
+
+
+def _rows(connection: type_connection, kind: type[Facts], query: str) -> list[Facts]:
+    with connection.cursor(row_factory=class_row(kind)) as cursor:
+        return cursor.execute(query.encode()).fetchall()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from testkit.servers.postgres import PostgresServer
     from testkit.servers.run import Run
 
 OWN_ROADS = [
@@ -25,6 +26,8 @@ OWN_ROADS = [
     *(pytest.param(road, marks=pytest.mark.slow) for road in ("local", "docker")),
 ]
 ROADS = [*OWN_ROADS, pytest.param("external", marks=pytest.mark.slow)]
+# On a server of others by a superuser, and by a role that may make databases and no more.
+POSTGRES_ROADS = [*ROADS, pytest.param("external, no superuser", marks=pytest.mark.slow)]
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,17 @@ def somebodys_run(tmp_path: Path) -> Iterator[Run]:
     run.close()
 
 
-@pytest.fixture(params=ROADS)
+@pytest.fixture(params=POSTGRES_ROADS)
 def postgres_road(request: pytest.FixtureRequest) -> Road:
     """Every road to a Postgres, those that lead nowhere on this machine skipped by their reason."""
     road: str = request.param
-    if road == "external":
-        return Road(road, request.getfixturevalue("somebodys_run").ensure_postgres().url)
+    if road.startswith("external"):
+        server: PostgresServer = request.getfixturevalue("somebodys_run").ensure_postgres()
+        if road == "external":
+            return Road(road, server.url)
+        with server.connect() as connection:
+            connection.execute("CREATE ROLE guest LOGIN CREATEDB PASSWORD 'hunter2'")
+        return Road(road, f"postgresql://guest:hunter2@127.0.0.1:{server.port}/postgres")
     try:
         find_postgres(Settings(postgres=road), (), cache_directory(Settings())[0])
     except TestkitError as error:

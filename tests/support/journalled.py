@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from testkit.core.addresses import SUPERUSER
 from testkit.isolation.reset import DatabaseReset, JournalTemplate
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ PEOPLE = (
 )
 
 _VIRTUAL_COLUMNS = 180000
+_NOTICED = "SELECT image FROM pg_testkit.journal WHERE rel = 0 ORDER BY line"
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -56,7 +59,8 @@ class Journalled:
             for schema, name, kind in connection.execute(
                 "SELECT n.nspname, c.relname, c.relkind FROM pg_class c JOIN pg_namespace n"
                 " ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'S')"
-                r" AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'"
+                r" AND n.nspname NOT LIKE 'pg\_%'"
+                " AND n.nspname NOT IN ('information_schema', 'testkit_journal')"
             ).fetchall():
                 what = sql.Identifier(schema, name)
                 if kind == "S":
@@ -65,6 +69,17 @@ class Journalled:
                     query = sql.SQL("SELECT x::text FROM {} AS x ORDER BY 1").format(what)
                 found[f"{schema}.{name}"] = connection.execute(query).fetchall()
             return found
+
+    def noticed(self) -> list[str]:
+        """Return the commands in the journal that rows cannot undo."""
+        self.reset.snapshot()  # looks where nothing tells by itself
+        with self.connect() as connection:
+            query = self.reset._journal.sql(_NOTICED)
+            return [image for (image,) in connection.execute(query.encode())]
+
+    def close(self) -> None:
+        """Close what resets it now: a test may have put another one there."""
+        self.reset.close()
 
     def _count(self) -> None:
         self.replaced += 1
@@ -76,6 +91,12 @@ def needs(server: PostgresServer, major: int, what: str) -> None:
         pytest.skip(f"{what} came with PostgreSQL {major}, this is {server.version}")
 
 
+def needs_superuser(server: PostgresServer, what: str) -> None:
+    """Skip the test of something that the server lets no ordinary role do."""
+    if server.user != SUPERUSER:
+        pytest.skip(f"only a superuser may {what}")
+
+
 @contextlib.contextmanager
 def journalled(server: PostgresServer, *schema: str) -> Iterator[Journalled]:
     """Make a database from these statements and put it under the journal.
@@ -83,20 +104,23 @@ def journalled(server: PostgresServer, *schema: str) -> Iterator[Journalled]:
     A server without virtual columns gets stored ones in their place.
     """
     name = f"journalled_{secrets.token_hex(4)}"
-    quoted = sql.Identifier(name)
-    with server.connect() as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(quoted))
-        try:
-            with server.connect(name) as inside:
-                old = inside.info.server_version < _VIRTUAL_COLUMNS
-                for statement in schema:
-                    text = statement.replace(") VIRTUAL", ") STORED") if old else statement
-                    inside.execute(text.encode())
-                JournalTemplate().install(inside)
-            database = Journalled(server, name)
-            try:
-                yield database
-            finally:
-                database.reset.close()
-        finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(quoted))
+    template = f"{name}_template"
+    server = dataclasses.replace(server, template=template)
+    with server.connect() as connection, contextlib.ExitStack() as stack:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(template)))
+        stack.callback(_drop, connection, template)
+        with server.connect(template) as inside:
+            old = inside.info.server_version < _VIRTUAL_COLUMNS
+            for statement in schema:
+                text = statement.replace(") VIRTUAL", ") STORED") if old else statement
+                inside.execute(text.encode())
+            JournalTemplate().install(inside)
+        server.create_database(name)
+        stack.callback(_drop, connection, name)
+        database = Journalled(server, name)
+        stack.callback(database.close)
+        yield database
+
+
+def _drop(connection: Connection, name: str) -> None:
+    connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

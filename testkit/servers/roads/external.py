@@ -64,8 +64,6 @@ class Role:
         where = {"host": run.settings.sources.get("postgres", "postgres"), "role": self.name}
         if not (self.superuser or self.creates_databases):
             return TestkitError("TK111", **where)
-        if not self.superuser and run.finish.text:
-            return TestkitError("TK112", **where)
         processes = run.processes
         if self.free < _FEWEST * processes:
             return TestkitError(
@@ -106,7 +104,9 @@ def attach_postgres(run: Run, address: Address, _planned: Address) -> PostgresSe
         connections=budget,
     )
     meets(known, run.settings, needed_extensions(run.settings, run.root))
-    return served_template(known, run, words="external")
+    # What is installed into a template depends on what the role may do.
+    words = "external, a superuser" if role.superuser else "external"
+    return served_template(known, run, words=words)
 
 
 def unreachable(key: str, address: Address, source: str, reason: str) -> TestkitError:

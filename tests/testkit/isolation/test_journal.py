@@ -3,78 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from psycopg import sql
 
-from testkit.isolation.journal import (
-    SequenceName,
-    TableFacts,
-    _literal,
-    _quoted,
-    install_script,
-    track_script,
-)
+from testkit.isolation.journal import Journal
+from testkit.isolation.sql_text import literal, quoted
+from testkit.isolation.tables import SequenceName, TableFacts
+from tests.support.tables import facts
 
-if TYPE_CHECKING:
-    from testkit.servers.postgres import PostgresServer
-
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
+SUPERUSER = Journal(superuser=True, server_version=180000)
+OWNER = Journal(superuser=False, server_version=180000)
 
 
-def facts(**changes: Any) -> TableFacts:
-    values: dict[str, Any] = {
-        "oid": 4711,
-        "root": 4711,
-        "schema": "public",
-        "name": "people",
-        "partitioned": False,
-        "key": ["id"],
-        "stored": ["id", "name"],
-        "root_columns": ["id", "name"],
-        "virtual": [],
-        "root_name": "public.people",
-        "reordered": False,
-        "by_name": False,
-        "inherits": False,
-        "shape": "4711|public|people",
-    }
-    return TableFacts(**values | changes)
-
-
-def tracked(tables: list[TableFacts]) -> str:
-    return track_script(tables, [], server_version=180000)
-
-
-@given(name=TEXT.filter(bool))
-def test_a_quoted_name_is_the_identifier_that_psycopg_writes(name: str) -> None:
-    assert _quoted(name) == sql.Identifier(name).as_string(None)
-
-
-@given(text=TEXT)
-def test_a_literal_has_no_quote_or_backslash_that_ends_it(text: str) -> None:
-    literal = _literal(text)
-    escaping = literal.startswith("E")
-    body = literal.removeprefix("E")[1:-1]
-    unescaped = body.replace("''", "'")
-
-    assert escaping == ("\\" in text)
-    assert (unescaped.replace("\\\\", "\\") if escaping else unescaped) == text
-
-
-def test_postgres_reads_the_literals_as_they_were_meant(postgres_server: PostgresServer) -> None:
-    texts = ["plain", "o'hara", "back\\slash", "\\'; DROP TABLE x; --", "$$", "%s", "ü\n\t", "E'"]
-    query = "SELECT ARRAY[" + ", ".join(map(_literal, texts)) + "]::text[]"
-    with postgres_server.connect() as connection:
-        found = [connection.execute(query.encode()).fetchone()]
-        connection.execute("SET standard_conforming_strings = off")
-        backslash = connection.execute(f"SELECT {_literal(chr(92))}".encode()).fetchone()
-
-    assert found == [(texts,)]
-    assert backslash == ("\\",)
+def tracked(tables: list[TableFacts], journal: Journal = SUPERUSER) -> str:
+    return journal.track_script(tables, [], [])
 
 
 def test_each_statement_of_a_plain_table_has_its_trigger_and_the_table_its_undo() -> None:
@@ -132,7 +74,7 @@ def test_generated_columns_are_never_written_back() -> None:
 def test_a_table_of_inheritance_is_noted_for_replacement_instead() -> None:
     script = tracked([facts(inherits=True)])
 
-    assert "pg_testkit.note_replacement()" in script
+    assert "pg_testkit.note_replacement('table inheritance')" in script
     assert "REFERENCING" not in script
 
 
@@ -140,21 +82,41 @@ def test_a_table_of_inheritance_is_noted_for_replacement_instead() -> None:
 def test_a_hostile_name_stays_inside_its_quotes(name: str) -> None:
     script = tracked([facts(schema=name, name=name, key=[name], stored=[name])])
 
-    assert f"{_quoted(name)}.{_quoted(name)}" in script
-    assert name not in script.replace(_quoted(name), "").replace(_literal(name), "")
+    assert f"{quoted(name)}.{quoted(name)}" in script
+    assert name not in script.replace(quoted(name), "").replace(literal(name), "")
 
 
-def test_the_script_that_installs_the_journal_is_the_same_every_time() -> None:
-    assert install_script(180000) == install_script(180000)
-    assert "CREATE SCHEMA pg_testkit" in install_script(180000)
-    assert "FUNCTION pg_testkit.write()" in install_script(180000)
+@pytest.mark.parametrize("journal", [SUPERUSER, OWNER])
+def test_the_script_that_installs_the_journal_is_the_same_every_time(journal: Journal) -> None:
+    script = journal.install_script()
+
+    assert script == journal.install_script()
+    assert f"CREATE SCHEMA {journal.schema};" in script
+    assert f"FUNCTION {journal.schema}.write()" in script
+
+
+def test_the_journal_of_an_owner_asks_for_nothing_that_only_superusers_may() -> None:
+    script = OWNER.install_script() + tracked([facts()], OWNER)
+
+    assert "pg_testkit." not in script
+    for word in ("EVENT TRIGGER", "allow_system_table_mods", "session_replication_role"):
+        assert word not in script
+
+
+@pytest.mark.parametrize("fact", ["rules", "forced"])
+def test_rows_that_an_owner_cannot_put_back_are_noted_for_replacement(fact: str) -> None:
+    changed = facts(**{fact: True})
+
+    assert "note_replacement('" in tracked([changed], OWNER)
+    assert "note_replacement('" not in tracked([changed])
 
 
 def test_an_older_server_reads_its_sequences_one_by_one() -> None:
     names = [SequenceName(12, "s", "one"), SequenceName(13, "s", 'o"dd')]
-    old = track_script([], names, server_version=150000)
+    older = Journal(superuser=True, server_version=150000)
+    old = older.track_script([], names, [])
 
     assert 'FROM "s"."one" s UNION ALL SELECT 13::oid' in old
     assert '"o""dd"' in old
-    assert "UNION ALL" not in track_script([], names, server_version=180000)
-    assert "pg_get_sequence_data" not in install_script(150000)
+    assert "UNION ALL" not in SUPERUSER.track_script([], names, [])
+    assert "pg_get_sequence_data" not in older.install_script()

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.support.journalled import Journalled, journalled
+from tests.testkit.isolation.conftest import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,9 +68,10 @@ ACTIONS = st.one_of(STATEMENTS, STATEMENTS, st.sampled_from(["BEGIN", "COMMIT", 
 STEPS = st.tuples(st.integers(0, 2), ACTIONS)
 
 
-@pytest.fixture(scope="module")
-def programmed(postgres_server: PostgresServer) -> Iterator[Journalled]:
-    with journalled(postgres_server, *SCHEMA) as database:
+@pytest.fixture(scope="module", params=ROLES)
+def programmed(request: pytest.FixtureRequest) -> Iterator[Journalled]:
+    server: PostgresServer = request.getfixturevalue(request.param)
+    with journalled(server, *SCHEMA) as database:
         yield database
 
 

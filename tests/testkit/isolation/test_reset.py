@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine, inspect
 
-from tests.support.journalled import PEOPLE, journalled, needs
+from tests.support.journalled import PEOPLE, journalled, needs, needs_superuser
 
 if TYPE_CHECKING:
     from testkit.servers.postgres import PostgresServer
@@ -217,11 +217,13 @@ NO_NET_CHANGE = {
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_what_was_committed_is_undone(postgres_server: PostgresServer, name: str) -> None:
+def test_what_was_committed_is_undone(server: PostgresServer, name: str) -> None:
     if name == "merge":
-        needs(postgres_server, 15, "MERGE")
+        needs(server, 15, "MERGE")
+    if name in ("copy", "a session in replica role"):
+        needs_superuser(server, "do that")
     schema, program = PROGRAMS[name]
-    with journalled(postgres_server, *schema) as database:
+    with journalled(server, *schema) as database:
         before = database.contents()
         database.run(*program)
         changed = database.contents() != before
@@ -232,8 +234,8 @@ def test_what_was_committed_is_undone(postgres_server: PostgresServer, name: str
         assert database.replaced == 0
 
 
-def test_a_second_reset_finds_nothing_to_do(postgres_server: PostgresServer) -> None:
-    with journalled(postgres_server, *PEOPLE) as database:
+def test_a_second_reset_finds_nothing_to_do(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database:
         before = database.contents()
         for _ in range(3):
             database.run("UPDATE people SET name = name || '!'")
@@ -244,9 +246,9 @@ def test_a_second_reset_finds_nothing_to_do(postgres_server: PostgresServer) -> 
 
 
 def test_a_read_only_test_leaves_the_wal_position_where_it_was(
-    postgres_server: PostgresServer,
+    server: PostgresServer,
 ) -> None:
-    with journalled(postgres_server, *PEOPLE) as database:
+    with journalled(server, *PEOPLE) as database:
         before = database.contents()
         database.reset.finish("a test")
         database.run("SELECT * FROM people")
@@ -258,11 +260,11 @@ def test_a_read_only_test_leaves_the_wal_position_where_it_was(
 
 
 def test_a_number_of_an_unlogged_sequence_is_drawn_without_a_trace(
-    postgres_server: PostgresServer,
+    server: PostgresServer,
 ) -> None:
-    needs(postgres_server, 15, "An unlogged sequence")
+    needs(server, 15, "An unlogged sequence")
     schema = "CREATE UNLOGGED SEQUENCE quick; SELECT nextval('quick')"
-    with journalled(postgres_server, *PEOPLE, schema) as database, database.connect() as connection:
+    with journalled(server, *PEOPLE, schema) as database, database.connect() as connection:
         before = database.contents()
         for _ in range(2):
             database.reset.finish("a test")
@@ -273,9 +275,9 @@ def test_a_number_of_an_unlogged_sequence_is_drawn_without_a_trace(
 
 
 def test_rows_of_several_connections_go_and_uncommitted_ones_never_come(
-    postgres_server: PostgresServer,
+    server: PostgresServer,
 ) -> None:
-    with journalled(postgres_server, *PEOPLE) as database:
+    with journalled(server, *PEOPLE) as database:
         before = database.contents()
         with database.connect() as one, database.connect() as two:
             one.execute("INSERT INTO people (name) VALUES ('one')")
@@ -289,8 +291,8 @@ def test_rows_of_several_connections_go_and_uncommitted_ones_never_come(
         assert database.contents() == before
 
 
-def test_tables_are_vacuumed_now_and_then(postgres_server: PostgresServer) -> None:
-    with journalled(postgres_server, *PEOPLE) as database:
+def test_tables_are_vacuumed_now_and_then(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database:
         with database.connect() as connection:
             for number in range(201):
                 connection.execute("UPDATE people SET score = %s", (number,))
@@ -356,10 +358,10 @@ VIRTUAL = (
     ],
 )
 def test_virtual_columns_do_not_make_equal_rows_differ(
-    postgres_server: PostgresServer, program: list[str]
+    server: PostgresServer, program: list[str]
 ) -> None:
     """A transition table holds NULL for them, a scan of the table their value."""
-    with journalled(postgres_server, *VIRTUAL) as database:
+    with journalled(server, *VIRTUAL) as database:
         before = database.contents()
         database.run(*program)
         changed = database.contents() != before
@@ -371,7 +373,7 @@ def test_virtual_columns_do_not_make_equal_rows_differ(
 
 @pytest.mark.parametrize("holder", ["regs", "domained", "paired"])
 def test_names_of_relations_inside_other_types_do_not_depend_on_the_search_path(
-    postgres_server: PostgresServer, holder: str
+    server: PostgresServer, holder: str
 ) -> None:
     schema = (
         "CREATE SCHEMA other",
@@ -387,7 +389,7 @@ def test_names_of_relations_inside_other_types_do_not_depend_on_the_search_path(
         "domained": "'other.target'::regclass",
         "paired": "ROW('other.target'::regclass, 1)::public.pair",
     }[holder]
-    with journalled(postgres_server, *schema) as database:
+    with journalled(server, *schema) as database:
         before = database.contents()
         database.run(f"SET search_path = other, public; INSERT INTO {holder} VALUES ({value})")
         database.reset.finish("a test")

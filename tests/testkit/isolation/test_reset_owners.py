@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from testkit.servers.postgres import PostgresServer
 
 
-def test_claimed_changes_stay_until_their_owner_ends(postgres_server: PostgresServer) -> None:
-    with journalled(postgres_server, *PEOPLE) as database:
+def test_claimed_changes_stay_until_their_owner_ends(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database:
         empty = database.contents()
         since = database.reset.snapshot()
         database.run(
@@ -37,8 +37,8 @@ def test_claimed_changes_stay_until_their_owner_ends(postgres_server: PostgresSe
         assert database.contents() == empty
 
 
-def test_owners_may_end_in_any_order(postgres_server: PostgresServer) -> None:
-    with journalled(postgres_server, *PEOPLE) as database:
+def test_owners_may_end_in_any_order(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database:
         empty = database.contents()
         for owner in (1, 2, 3):
             since = database.reset.snapshot()
@@ -53,8 +53,8 @@ def test_owners_may_end_in_any_order(postgres_server: PostgresServer) -> None:
         assert database.contents() == empty
 
 
-def test_a_claim_takes_only_what_came_after_its_line(postgres_server: PostgresServer) -> None:
-    with journalled(postgres_server, *PEOPLE) as database:
+def test_a_claim_takes_only_what_came_after_its_line(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database:
         database.run("INSERT INTO people (name) VALUES ('of the test')")
         since = database.reset.snapshot()
         database.run("INSERT INTO people (name) VALUES ('of the fixture')")
@@ -66,8 +66,8 @@ def test_a_claim_takes_only_what_came_after_its_line(postgres_server: PostgresSe
         assert "of the test" not in rows
 
 
-def test_tables_made_by_a_fixture_are_put_under_watch(postgres_server: PostgresServer) -> None:
-    with journalled(postgres_server, *PEOPLE) as database:
+def test_tables_made_by_a_fixture_are_put_under_watch(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database:
         since = database.reset.snapshot()
         database.run(
             "CREATE TABLE late (id serial PRIMARY KEY, name text)",
@@ -92,9 +92,9 @@ def test_tables_made_by_a_fixture_are_put_under_watch(postgres_server: PostgresS
     ],
 )
 def test_a_row_of_one_owner_that_another_changed_is_gone_when_both_have_ended(
-    postgres_server: PostgresServer, order: tuple[int, int], second: str
+    server: PostgresServer, order: tuple[int, int], second: str
 ) -> None:
-    with journalled(postgres_server, *PEOPLE) as database:
+    with journalled(server, *PEOPLE) as database:
         before = database.contents()
         steps = ("INSERT INTO people (id, name) VALUES (77, 'of one')", second)
         for owner, step in enumerate(steps, 1):
@@ -145,10 +145,10 @@ MOVES = {
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
 @pytest.mark.parametrize("name", MOVES)
 def test_owners_that_touch_the_same_rows_leave_nothing(
-    postgres_server: PostgresServer, name: str, order: tuple[int, int]
+    server: PostgresServer, name: str, order: tuple[int, int]
 ) -> None:
     schema, *steps = MOVES[name]
-    with journalled(postgres_server, schema) as database:
+    with journalled(server, schema) as database:
         before = database.contents()
         for owner, step in enumerate(steps, 1):
             since = database.reset.snapshot()
@@ -163,9 +163,9 @@ def test_owners_that_touch_the_same_rows_leave_nothing(
 
 
 def test_what_one_fixture_flushed_and_a_later_one_committed_is_theirs(
-    postgres_server: PostgresServer,
+    server: PostgresServer,
 ) -> None:
-    with journalled(postgres_server, *PEOPLE) as database, database.connect() as session:
+    with journalled(server, *PEOPLE) as database, database.connect() as session:
         empty = database.contents()
         since = database.reset.snapshot()
         session.execute("BEGIN")
@@ -187,9 +187,9 @@ def test_what_one_fixture_flushed_and_a_later_one_committed_is_theirs(
 
 
 def test_a_row_of_the_test_that_a_fixture_changed_goes_with_the_test(
-    postgres_server: PostgresServer,
+    server: PostgresServer,
 ) -> None:
-    with journalled(postgres_server, *PEOPLE) as database:
+    with journalled(server, *PEOPLE) as database:
         before = database.contents()
         database.run("INSERT INTO people (id, name) VALUES (77, 'of the test')")
         since = database.reset.snapshot()
@@ -205,9 +205,9 @@ def test_a_row_of_the_test_that_a_fixture_changed_goes_with_the_test(
 
 
 def test_rows_that_an_owner_deleted_come_back_with_its_end_whatever_others_share(
-    postgres_server: PostgresServer,
+    server: PostgresServer,
 ) -> None:
-    with journalled(postgres_server, *PEOPLE) as database:
+    with journalled(server, *PEOPLE) as database:
         before = database.contents()
         steps = (
             ("INSERT INTO people (id, name) VALUES (9, 'kept')",),
@@ -228,9 +228,9 @@ def test_rows_that_an_owner_deleted_come_back_with_its_end_whatever_others_share
 
 
 def test_a_value_that_a_fixture_took_from_a_test_is_no_error_of_later_tests(
-    postgres_server: PostgresServer,
+    server: PostgresServer,
 ) -> None:
-    with journalled(postgres_server, *PEOPLE) as database:
+    with journalled(server, *PEOPLE) as database:
         before = database.contents()
         database.run("DELETE FROM people WHERE name = 'ada'")
         since = database.reset.snapshot()
@@ -251,9 +251,9 @@ def test_a_value_that_a_fixture_took_from_a_test_is_no_error_of_later_tests(
         "DROP TABLE people",
     ],
 )
-def test_a_fixture_may_make_the_tables_anew(postgres_server: PostgresServer, ddl: str) -> None:
+def test_a_fixture_may_make_the_tables_anew(server: PostgresServer, ddl: str) -> None:
     other = "CREATE TABLE other (id serial, name text)"
-    with journalled(postgres_server, *PEOPLE, other) as database:
+    with journalled(server, *PEOPLE, other) as database:
         since = database.reset.snapshot()
         database.run(ddl, "INSERT INTO other (name) VALUES ('of the fixture')")
         database.reset.claim(1, since=since, who="a session's fixture")

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def test_a_lock_of_a_connection_left_behind_is_named_and_ended(
-    postgres_server: PostgresServer,
+    server: PostgresServer,
 ) -> None:
-    with journalled(postgres_server, *PEOPLE) as database:
+    with journalled(server, *PEOPLE) as database:
         before = database.contents()
         database.run("UPDATE people SET name = name || '!'")
         forgotten = database.connect()
@@ -38,8 +38,8 @@ def test_a_lock_of_a_connection_left_behind_is_named_and_ended(
         assert database.contents() == before
 
 
-def test_a_reset_survives_the_end_of_its_own_connection(postgres_server: PostgresServer) -> None:
-    with journalled(postgres_server, *PEOPLE) as database:
+def test_a_reset_survives_the_end_of_its_own_connection(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database:
         before = database.contents()
         for _ in range(2):
             database.run(
@@ -54,9 +54,9 @@ def test_a_reset_survives_the_end_of_its_own_connection(postgres_server: Postgre
 
 
 def test_a_transaction_left_open_is_ended_before_the_next_test_meets_its_rows(
-    postgres_server: PostgresServer,
+    server: PostgresServer,
 ) -> None:
-    with journalled(postgres_server, *PEOPLE) as database:
+    with journalled(server, *PEOPLE) as database:
         before = database.contents()
         forgotten = database.connect()
         forgotten.execute("SET application_name = 'forgetful'")
@@ -74,8 +74,8 @@ def test_a_transaction_left_open_is_ended_before_the_next_test_meets_its_rows(
         assert database.contents() == before
 
 
-def test_a_transaction_that_ends_by_itself_is_waited_for(postgres_server: PostgresServer) -> None:
-    with journalled(postgres_server, *PEOPLE) as database:
+def test_a_transaction_that_ends_by_itself_is_waited_for(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database:
         before = database.contents()
         with database.connect() as late, ThreadPoolExecutor(1) as pool:
             late.execute("BEGIN")
@@ -97,9 +97,9 @@ def test_a_transaction_that_ends_by_itself_is_waited_for(postgres_server: Postgr
 
 
 def test_a_transaction_on_which_somebody_is_at_work_is_left_alone(
-    postgres_server: PostgresServer,
+    server: PostgresServer,
 ) -> None:
-    with journalled(postgres_server, *PEOPLE) as database:
+    with journalled(server, *PEOPLE) as database:
         before = database.contents()
         done = threading.Event()
         with database.connect() as worker, ThreadPoolExecutor(1) as pool:
@@ -126,10 +126,10 @@ def test_a_transaction_on_which_somebody_is_at_work_is_left_alone(
 
 
 def test_what_was_rolled_back_to_a_savepoint_is_no_open_change(
-    postgres_server: PostgresServer,
+    server: PostgresServer,
 ) -> None:
     """The recipe of a wider-scoped connection: its BEGIN is sent by the first test."""
-    with journalled(postgres_server, *PEOPLE) as database, database.connect() as of_fixture:
+    with journalled(server, *PEOPLE) as database, database.connect() as of_fixture:
         before = database.contents()
         for name in ("ada's double", "another"):
             if of_fixture.info.transaction_status == TransactionStatus.IDLE:
@@ -143,8 +143,8 @@ def test_what_was_rolled_back_to_a_savepoint_is_no_open_change(
         of_fixture.execute("ROLLBACK")
 
 
-def test_a_temporary_table_is_no_open_change(postgres_server: PostgresServer) -> None:
-    with journalled(postgres_server, *PEOPLE) as database, database.connect() as connection:
+def test_a_temporary_table_is_no_open_change(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database, database.connect() as connection:
         connection.execute("BEGIN")
         connection.execute("CREATE TEMP TABLE mine (id int) ON COMMIT DROP")
         connection.execute("INSERT INTO mine VALUES (1)")
@@ -153,14 +153,14 @@ def test_a_temporary_table_is_no_open_change(postgres_server: PostgresServer) ->
         assert connection.execute("SELECT count(*) FROM mine").fetchone() == (1,)
 
 
-def test_a_suspended_connection_is_left_alone(postgres_server: PostgresServer) -> None:
-    with journalled(postgres_server, *PEOPLE) as database, database.connect() as suspended:
+def test_a_suspended_connection_is_left_alone(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database, database.connect() as suspended:
         before = database.contents()
         suspended.execute("BEGIN")
         suspended.execute("INSERT INTO people (name) VALUES ('of a task')")
         database.reset.close()
         database.reset = DatabaseReset(
-            postgres_server,
+            server,
             database.name,
             replaced=lambda: None,
             suspended=lambda: {suspended.info.backend_pid},
@@ -175,8 +175,8 @@ def test_a_suspended_connection_is_left_alone(postgres_server: PostgresServer) -
         assert database.contents() == before
 
 
-def test_a_transaction_of_a_wider_fixture_is_left_alone(postgres_server: PostgresServer) -> None:
-    with journalled(postgres_server, *PEOPLE) as database, database.connect() as of_fixture:
+def test_a_transaction_of_a_wider_fixture_is_left_alone(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database, database.connect() as of_fixture:
         of_fixture.execute("BEGIN")
         of_fixture.execute("INSERT INTO people (name) VALUES ('of the fixture')")
         database.reset.claim(1, since=database.reset.snapshot(), who="a module's fixture")
@@ -193,11 +193,11 @@ def test_a_transaction_of_a_wider_fixture_is_left_alone(postgres_server: Postgre
 
 
 def test_transactions_that_only_read_and_those_of_other_databases_do_not_count(
-    postgres_server: PostgresServer,
+    server: PostgresServer,
 ) -> None:
     with (
-        journalled(postgres_server, *PEOPLE) as database,
-        journalled(postgres_server, *PEOPLE) as other,
+        journalled(server, *PEOPLE) as database,
+        journalled(server, *PEOPLE) as other,
         database.connect() as reader,
         other.connect() as writer,
     ):

@@ -14,7 +14,7 @@ import pytest
 
 from testkit.core.messages import TestkitError
 from testkit.core.options import Settings
-from testkit.isolation.reset import JournalTemplate
+from testkit.isolation.reset import DatabaseReset, JournalTemplate
 from testkit.servers.ownership.marks import (
     DATABASE,
     DRAFT,
@@ -47,7 +47,7 @@ FOREIGN = "somebodys_shop"
 HOLD_A_DATABASE = """
 import os, pathlib, secrets, sys
 from testkit.core.options import Settings
-from testkit.isolation.reset import JournalTemplate
+from testkit.isolation.reset import DatabaseReset, JournalTemplate
 from testkit.servers.run import Run
 from testkit.system.processes import identify
 me = identify(os.getpid())
@@ -264,32 +264,44 @@ def test_a_lease_whose_connection_was_ended_is_given_back_all_the_same(
 
 
 @pytest.mark.slow
-def test_createdb_is_enough_without_isolation(
+def test_createdb_is_enough(
     somebody: PostgresServer, new_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     url = as_role(somebody, "CREATEDB")
     project = AlembicProject(tmp_path / "project")
-    run = run_on(new_run, project.root, url, schema="alembic", isolation="none")
-    run.finish = type("Nothing", (), {"text": "", "install": lambda *_: None})()
-    run.ensure_database()
-    with psycopg.connect(run.database_address().url("libpq")) as connection:
-        row = connection.execute("SELECT count(*), current_user::text FROM shop").fetchone()
+    run = run_on(new_run, project.root, url, schema="alembic")
+    reset = DatabaseReset(run.ensure_database(), run.database, replaced=lambda: None)
+    with psycopg.connect(run.database_address().url("libpq"), autocommit=True) as connection:
+        connection.execute("INSERT INTO shop VALUES (1, 'of a test')")
+        rows = [connection.execute("SELECT count(*), current_user::text FROM shop").fetchone()]
+        reset.finish("a test")
+        rows.append(connection.execute("SELECT count(*), current_user::text FROM shop").fetchone())
+    reset.close()
     run.close()
 
-    assert row == (0, "guest")
+    assert rows == [(1, "guest"), (0, "guest")]
     assert run.database not in databases(somebody)
 
 
-@pytest.mark.parametrize(("options", "code"), [((), "TK111"), (("CREATEDB",), "TK112")])
-def test_a_role_that_may_too_little_is_told_what_it_lacks(
-    somebody: PostgresServer,
-    new_run: Callable[..., Run],
-    tmp_path: Path,
-    options: tuple[str, ...],
-    code: str,
+@pytest.mark.slow
+def test_a_role_that_became_a_superuser_has_another_template(
+    somebody: PostgresServer, new_run: Callable[..., Run], tmp_path: Path
 ) -> None:
-    run = run_on(new_run, tmp_path, as_role(somebody, *options))
-    with pytest.raises(TestkitError, match=code) as caught:
+    url = as_role(somebody, "CREATEDB")
+    project = AlembicProject(tmp_path / "project")
+    first = run_on(new_run, project.root, url, schema="alembic").ensure_database()
+    with somebody.connect() as connection:
+        connection.execute("ALTER ROLE guest SUPERUSER")
+    second = run_on(new_run, project.root, url, schema="alembic").ensure_database()
+
+    assert first.template != second.template
+
+
+def test_a_role_that_may_make_no_database_is_told_so(
+    somebody: PostgresServer, new_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    run = run_on(new_run, tmp_path, as_role(somebody))
+    with pytest.raises(TestkitError, match="TK111") as caught:
         run.ensure_database()
 
     assert "'guest'" in str(caught.value)

@@ -1,0 +1,193 @@
+"""The reset where foreign keys are checked and triggers fire: a role that is no superuser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from testkit.core.messages import TestkitError
+from testkit.isolation.reset import JournalTemplate
+from tests.support.journalled import Journalled, journalled
+
+if TYPE_CHECKING:
+    from testkit.servers.postgres import PostgresServer
+
+pytestmark = pytest.mark.slow
+
+FAMILY = (
+    "CREATE TABLE parent (id int PRIMARY KEY, code text UNIQUE, n int)",
+    "CREATE TABLE child (id int PRIMARY KEY, parent int REFERENCES parent {on_delete},"
+    " code text REFERENCES parent (code) ON UPDATE CASCADE)",
+    "INSERT INTO parent VALUES (1, 'one', 1), (2, 'two', 2), (3, 'three', 3)",
+    "INSERT INTO child VALUES (10, 1, 'one'), (20, 2, 'two')",
+)
+FORBIDDEN = (
+    "CREATE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$ BEGIN RAISE EXCEPTION 'never'; END $$"
+)
+
+
+def family(on_delete: str) -> tuple[str, ...]:
+    return tuple(statement.replace("{on_delete}", on_delete) for statement in FAMILY)
+
+
+def undone(database: Journalled, *program: str, replaced: int = 0) -> None:
+    before = database.contents()
+    database.run(*program)
+
+    assert database.contents() != before
+
+    database.reset.finish("a test")
+
+    assert (database.contents(), database.replaced) == (before, replaced)
+
+
+@pytest.mark.parametrize(
+    "on_delete", ["", "ON DELETE RESTRICT", "ON DELETE CASCADE", "ON DELETE SET NULL"]
+)
+def test_rows_that_others_refer_to_come_back_whatever_the_key_does(
+    owner_server: PostgresServer, on_delete: str
+) -> None:
+    with journalled(owner_server, *family(on_delete)) as database:
+        undone(database, "UPDATE parent SET n = n + 10")
+        undone(database, "UPDATE parent SET code = code || '!'")
+        undone(database, "DELETE FROM child", "DELETE FROM parent WHERE id > 1")
+        undone(database, "INSERT INTO parent VALUES (4, 'four', 4)", "UPDATE child SET parent = 4")
+        undone(database, "UPDATE parent SET id = 5, code = 'five' WHERE id = 3")
+
+
+def test_rows_that_change_places_are_told_apart_by_a_new_database(
+    owner_server: PostgresServer,
+) -> None:
+    with journalled(owner_server, *family("")) as database:
+        undone(
+            database,
+            "UPDATE child SET code = NULL",
+            "UPDATE parent SET code = 'x' WHERE id = 1",
+            "UPDATE parent SET code = 'one' WHERE id = 2",
+            "UPDATE parent SET code = 'two' WHERE id = 1",
+            replaced=1,
+        )
+
+
+def test_rows_that_change_places_while_a_fixture_stands_are_put_back_too(
+    owner_server: PostgresServer,
+) -> None:
+    with journalled(owner_server, *family(""), "CREATE TABLE other (id int)") as database:
+        since = database.reset.snapshot()
+        database.run("INSERT INTO other VALUES (1)")
+        database.reset.claim(1, since=since, who="a fixture")
+        undone(
+            database,
+            "UPDATE child SET code = NULL",
+            "UPDATE parent SET code = 'x' WHERE id = 1",
+            "UPDATE parent SET code = 'one' WHERE id = 2",
+            "UPDATE parent SET code = 'two' WHERE id = 1",
+            replaced=1,
+        )
+        database.reset.end(1)
+
+        assert database.contents()["public.other"] == []
+
+
+@pytest.mark.parametrize("state", ["ENABLE", "ENABLE ALWAYS"])
+@pytest.mark.parametrize("level", ["ROW", "STATEMENT"])
+def test_triggers_keep_still_and_are_as_they_were(
+    owner_server: PostgresServer, level: str, state: str
+) -> None:
+    schema = (
+        *family("ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED"),
+        FORBIDDEN,
+        f"CREATE TRIGGER no BEFORE DELETE ON parent FOR EACH {level} EXECUTE FUNCTION forbid()",
+        f"ALTER TABLE parent {state} TRIGGER no",
+        # Fired by a cascade that finds no row.
+        "CREATE TRIGGER no AFTER DELETE ON child FOR EACH STATEMENT EXECUTE FUNCTION forbid()",
+    )
+    with journalled(owner_server, *schema) as database:
+        undone(database, "INSERT INTO parent VALUES (4, 'four', 4)")
+        undone(database, "INSERT INTO child VALUES (30, 3, 'three')")
+        with (
+            database.connect() as connection,
+            pytest.raises(psycopg.errors.RaiseException, match="never"),
+        ):
+            connection.execute("DELETE FROM parent")
+        database.reset.finish("a test")
+
+        assert database.replaced == 0
+
+
+def test_triggers_of_partitions_keep_still(owner_server: PostgresServer) -> None:
+    schema = (
+        "CREATE TABLE d (id int, part int, PRIMARY KEY (id, part)) PARTITION BY LIST (part)",
+        "CREATE TABLE d0 PARTITION OF d FOR VALUES IN (0)",
+        "CREATE TABLE d1 PARTITION OF d DEFAULT",
+        FORBIDDEN,
+        "CREATE TRIGGER no BEFORE DELETE ON d FOR EACH ROW EXECUTE FUNCTION forbid()",
+        "CREATE TRIGGER own BEFORE DELETE ON d1 FOR EACH ROW EXECUTE FUNCTION forbid()",
+    )
+    with journalled(owner_server, *schema) as database:
+        undone(database, "INSERT INTO d VALUES (1, 0), (2, 1)", "INSERT INTO d1 VALUES (3, 3)")
+
+
+@pytest.mark.parametrize(
+    "obstacle",
+    [
+        "CREATE RULE no AS ON DELETE TO parent DO INSTEAD NOTHING",
+        "ALTER TABLE parent ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
+        " CREATE POLICY all_of_it ON parent USING (true)",
+    ],
+)
+def test_what_an_owner_cannot_take_out_costs_a_new_database(
+    owner_server: PostgresServer, obstacle: str
+) -> None:
+    with journalled(owner_server, *family(""), obstacle) as database:
+        undone(database, "INSERT INTO parent VALUES (4, 'four', 4)", replaced=1)
+        undone(database, "INSERT INTO child VALUES (30, 3, 'three')", replaced=1)
+
+
+def test_temporary_tables_and_truncate_are_no_ddl(owner_server: PostgresServer) -> None:
+    with journalled(owner_server, *family("")) as database, database.connect() as session:
+        session.execute("CREATE TEMPORARY TABLE mine (id serial PRIMARY KEY, n int DEFAULT 7)")
+        undone(database, "TRUNCATE parent CASCADE")
+        undone(database, "TRUNCATE parent RESTART IDENTITY CASCADE")
+
+
+def test_objects_are_compared_only_where_a_catalog_was_written_to(
+    owner_server: PostgresServer,
+) -> None:
+    with journalled(owner_server, *family("")) as database:
+        seen: list[object] = []
+        for program in (["SELECT 1"], ["INSERT INTO child VALUES (30)"], ["TRUNCATE child"]):
+            database.run(*program)
+            database.reset.finish("a test")
+            with database.connect() as connection:
+                seen += connection.execute("SELECT ctid FROM testkit_journal.catalog_seen")
+
+    assert seen[0] == seen[1]
+    assert seen[1] != seen[2]
+
+
+def test_thousands_of_changed_rows_are_put_back(
+    owner_server: PostgresServer,
+) -> None:
+    many = "INSERT INTO parent SELECT n, 'code ' || n, n FROM generate_series(4, 5000) AS n"
+    with journalled(owner_server, *family(""), many) as database:
+        undone(database, "UPDATE parent SET n = n + 1", "DELETE FROM parent WHERE id > 4000")
+        undone(database, "UPDATE parent SET n = 0 WHERE id % 2 = 0")
+
+
+def test_tables_of_somebody_else_are_told_before_the_first_test(
+    postgres_server: PostgresServer, owner_server: PostgresServer
+) -> None:
+    with journalled(owner_server) as database:
+        with postgres_server.connect(database.name) as connection:
+            connection.execute("DROP SCHEMA testkit_journal CASCADE; CREATE TABLE foreign_one ()")
+        with (
+            owner_server.connect(database.name) as connection,
+            pytest.raises(TestkitError, match="TK112") as caught,
+        ):
+            JournalTemplate().install(connection)
+
+    assert "permission denied for table foreign_one" in str(caught.value)
