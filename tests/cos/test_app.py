@@ -42,6 +42,7 @@ def test_an_environment_without_an_address_makes_no_application(
         create_app()
 
 
+@pytest.mark.slow
 def test_importing_and_making_an_application_needs_no_server_and_no_variable() -> None:
     code = (
         "import cos.app, cos.cli, cos.__main__\n"

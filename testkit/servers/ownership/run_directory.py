@@ -113,12 +113,12 @@ class RunDirectory:
         """Hold the run's lock."""
         return locked(self.make() / "lock", waiting=waiting)
 
-    def remove(self) -> None:
-        """Remove it, unless a server's keeper still has a directory in it after a while.
+    def remove(self, *, patience: float = _KEEPERS_SECONDS) -> None:
+        """Remove it, unless a server's keeper still has a directory in it after so many seconds.
 
         Workers of xdist, or the keepers of one that crashed, may be cleaning up just now.
         """
-        deadline = time.monotonic() + _KEEPERS_SECONDS
+        deadline = time.monotonic() + patience
         while self._holds_directories() and time.monotonic() < deadline:
             time.sleep(0.01)
         if not self._holds_directories():

@@ -111,6 +111,7 @@ async def test_a_pooled_connection_that_the_server_ended_costs_no_request(
     assert before != after
 
 
+@pytest.mark.slow
 async def test_a_server_that_never_answers_is_given_up_on(
     settings: Settings, silent_port: int
 ) -> None:

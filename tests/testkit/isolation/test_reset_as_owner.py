@@ -33,7 +33,8 @@ def family(on_delete: str) -> tuple[str, ...]:
     return tuple(statement.replace("{on_delete}", on_delete) for statement in FAMILY)
 
 
-def undone(database: Journalled, *program: str, replaced: int = 0) -> None:
+def check(database: Journalled, *program: str, replaced: int = 0) -> None:
+    """Run a program; the reset must undo it, in so many new databases."""
     before = database.contents()
     database.run(*program)
 
@@ -51,18 +52,18 @@ def test_rows_that_others_refer_to_come_back_whatever_the_key_does(
     owner_server: PostgresServer, on_delete: str
 ) -> None:
     with journalled(owner_server, *family(on_delete)) as database:
-        undone(database, "UPDATE parent SET n = n + 10")
-        undone(database, "UPDATE parent SET code = code || '!'")
-        undone(database, "DELETE FROM child", "DELETE FROM parent WHERE id > 1")
-        undone(database, "INSERT INTO parent VALUES (4, 'four', 4)", "UPDATE child SET parent = 4")
-        undone(database, "UPDATE parent SET id = 5, code = 'five' WHERE id = 3")
+        check(database, "UPDATE parent SET n = n + 10")
+        check(database, "UPDATE parent SET code = code || '!'")
+        check(database, "DELETE FROM child", "DELETE FROM parent WHERE id > 1")
+        check(database, "INSERT INTO parent VALUES (4, 'four', 4)", "UPDATE child SET parent = 4")
+        check(database, "UPDATE parent SET id = 5, code = 'five' WHERE id = 3")
 
 
 def test_rows_that_change_places_are_told_apart_by_a_new_database(
     owner_server: PostgresServer,
 ) -> None:
     with journalled(owner_server, *family("")) as database:
-        undone(
+        check(
             database,
             "UPDATE child SET code = NULL",
             "UPDATE parent SET code = 'x' WHERE id = 1",
@@ -79,7 +80,7 @@ def test_rows_that_change_places_while_a_fixture_stands_are_put_back_too(
         since = database.reset.snapshot()
         database.run("INSERT INTO other VALUES (1)")
         database.reset.claim(1, since=since, who="a fixture")
-        undone(
+        check(
             database,
             "UPDATE child SET code = NULL",
             "UPDATE parent SET code = 'x' WHERE id = 1",
@@ -106,8 +107,8 @@ def test_triggers_keep_still_and_are_as_they_were(
         "CREATE TRIGGER no AFTER DELETE ON child FOR EACH STATEMENT EXECUTE FUNCTION forbid()",
     )
     with journalled(owner_server, *schema) as database:
-        undone(database, "INSERT INTO parent VALUES (4, 'four', 4)")
-        undone(database, "INSERT INTO child VALUES (30, 3, 'three')")
+        check(database, "INSERT INTO parent VALUES (4, 'four', 4)")
+        check(database, "INSERT INTO child VALUES (30, 3, 'three')")
         with (
             database.connect() as connection,
             pytest.raises(psycopg.errors.RaiseException, match="never"),
@@ -128,7 +129,7 @@ def test_triggers_of_partitions_keep_still(owner_server: PostgresServer) -> None
         "CREATE TRIGGER own BEFORE DELETE ON d1 FOR EACH ROW EXECUTE FUNCTION forbid()",
     )
     with journalled(owner_server, *schema) as database:
-        undone(database, "INSERT INTO d VALUES (1, 0), (2, 1)", "INSERT INTO d1 VALUES (3, 3)")
+        check(database, "INSERT INTO d VALUES (1, 0), (2, 1)", "INSERT INTO d1 VALUES (3, 3)")
 
 
 @pytest.mark.parametrize(
@@ -143,15 +144,15 @@ def test_what_an_owner_cannot_take_out_costs_a_new_database(
     owner_server: PostgresServer, obstacle: str
 ) -> None:
     with journalled(owner_server, *family(""), obstacle) as database:
-        undone(database, "INSERT INTO parent VALUES (4, 'four', 4)", replaced=1)
-        undone(database, "INSERT INTO child VALUES (30, 3, 'three')", replaced=1)
+        check(database, "INSERT INTO parent VALUES (4, 'four', 4)", replaced=1)
+        check(database, "INSERT INTO child VALUES (30, 3, 'three')", replaced=1)
 
 
 def test_temporary_tables_and_truncate_are_no_ddl(owner_server: PostgresServer) -> None:
     with journalled(owner_server, *family("")) as database, database.connect() as session:
         session.execute("CREATE TEMPORARY TABLE mine (id serial PRIMARY KEY, n int DEFAULT 7)")
-        undone(database, "TRUNCATE parent CASCADE")
-        undone(database, "TRUNCATE parent RESTART IDENTITY CASCADE")
+        check(database, "TRUNCATE parent CASCADE")
+        check(database, "TRUNCATE parent RESTART IDENTITY CASCADE")
 
 
 def test_objects_are_compared_only_where_a_catalog_was_written_to(
@@ -174,8 +175,8 @@ def test_thousands_of_changed_rows_are_put_back(
 ) -> None:
     many = "INSERT INTO parent SELECT n, 'code ' || n, n FROM generate_series(4, 5000) AS n"
     with journalled(owner_server, *family(""), many) as database:
-        undone(database, "UPDATE parent SET n = n + 1", "DELETE FROM parent WHERE id > 4000")
-        undone(database, "UPDATE parent SET n = 0 WHERE id % 2 = 0")
+        check(database, "UPDATE parent SET n = n + 1", "DELETE FROM parent WHERE id > 4000")
+        check(database, "UPDATE parent SET n = 0 WHERE id % 2 = 0")
 
 
 def test_tables_of_somebody_else_are_told_before_the_first_test(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from testkit.servers.postgres import PostgresServer
 
 
+@pytest.mark.slow
 def test_a_lock_of_a_connection_left_behind_is_named_and_ended(
     server: PostgresServer,
 ) -> None:
@@ -96,6 +97,7 @@ def test_a_transaction_that_ends_by_itself_is_waited_for(server: PostgresServer)
         assert database.contents() == before
 
 
+@pytest.mark.slow
 def test_a_transaction_on_which_somebody_is_at_work_is_left_alone(
     server: PostgresServer,
 ) -> None:

@@ -110,6 +110,7 @@ def test_nothing_is_refused_without_env_or_where_the_host_is_allowed(
     outcome.check(passed=1)
 
 
+@pytest.mark.slow
 def test_a_refusal_that_the_application_caught_fails_the_test_at_its_end_once(
     suite: Suite,
 ) -> None:

@@ -55,6 +55,7 @@ def test_a_suite_that_never_heard_of_our_fixtures_is_isolated(tmp_path: Path) ->
     outcome.check(passed=4)
 
 
+@pytest.mark.slow
 def test_workers_share_a_server_and_have_a_database_each(tmp_path: Path) -> None:
     suite = Suite(
         tmp_path,

@@ -113,5 +113,5 @@ def new_run(machine_cache: Path) -> Iterator[Callable[..., Run]]:
         return run
 
     yield make
-    for run in runs:
+    for run in reversed(runs):  # the one that made the directory goes last
         run.close()

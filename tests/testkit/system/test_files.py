@@ -143,6 +143,7 @@ def test_a_link_in_the_place_of_the_draft_is_not_written_through(tmp_path: Path)
     assert victim.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_lock_keeps_another_process_out_until_it_ends(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     waiting = threading.Event()

@@ -133,7 +133,7 @@ def test_anything_else_stays_however_old_it_is(
 def test_a_directory_in_which_a_keeper_still_works_is_left_to_it(token: str) -> None:
     directory = RunDirectory(token, me())
     (directory.make() / "redis-gw0").mkdir()
-    directory.remove()
+    directory.remove(patience=0)
     stayed = directory.path.exists()
     (directory.path / "redis-gw0").rmdir()
     directory.remove()
