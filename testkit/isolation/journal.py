@@ -27,11 +27,14 @@ FILES: Final = (
     "journal.sql",
     "journal_owner.sql",
     "journal_superuser.sql",
+    "large_objects.sql",
     "replica_role.py",
     "sql_text.py",
     "tables.py",
 )
 
+#: The owner of what a template holds, in the layers of large objects.
+TEMPLATE: Final = -2
 _SEQUENCE_DATA: Final = 180000  # the server version that brought pg_get_sequence_data
 
 
@@ -54,8 +57,9 @@ class Journal:
     def install_script(self) -> str:
         """Return the SQL that creates the journal in a database."""
         own = "journal_superuser.sql" if self.superuser else "journal_owner.sql"
-        common, special = (
-            files(__package__).joinpath(name).read_text("utf-8") for name in ("journal.sql", own)
+        common, special, objects = (
+            files(__package__).joinpath(name).read_text("utf-8")
+            for name in ("journal.sql", own, "large_objects.sql")
         )
         if self.server_version >= _SEQUENCE_DATA:
             now = "SELECT v.last_value, v.is_called FROM pg_get_sequence_data(wanted) AS v"
@@ -76,6 +80,7 @@ class Journal:
             + self.sql(sequence_now)
             + views
             + self.sql(special)
+            + self.sql(objects)
             + self._writer("write", None)
         )
 
@@ -101,6 +106,7 @@ class Journal:
             f" {s}.sequence_now(s.rel) AS v ON CONFLICT DO NOTHING;"
             f"SELECT {s}.settle_sequences();"
         )
+        parts.append(f"SELECT {s}.claim_large_objects({TEMPLATE});")
         if not self.superuser:
             parts += [self._views(views), f"SELECT {s}.note_triggers(), {s}.mark_catalog();"]
         return "\n".join(parts)

@@ -71,31 +71,31 @@ BEGIN
 END
 $$;
 
--- The sessions of this database whose transaction began after that moment and holds changes that it
--- may still commit; NULL for none. What was rolled back to a savepoint holds no lock any more. The
--- list of activity is read only where any transaction of the server has not ended yet: age() counts
--- from the number that the next one will get.
-CREATE FUNCTION pg_testkit.open_transactions(since timestamptz) RETURNS integer[]
+-- What began after that moment in this database and may still commit: the sessions whose transaction
+-- holds changes, and prepared transactions, which nobody holds; NULL for none. What was rolled back to
+-- a savepoint holds no lock any more. The lists are read only where any transaction of the server has
+-- not ended yet: age() counts from the number that the next one will get.
+CREATE FUNCTION pg_testkit.unfinished(since timestamptz, OUT open integer[], OUT prepared text[])
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF since IS NULL OR age(pg_snapshot_xmin(pg_current_snapshot())::xid) = 0 THEN
-        RETURN NULL;
-    END IF;
-    RETURN (
-        SELECT array_agg(a.pid) FROM pg_stat_activity a
-        WHERE a.datname = current_database() AND a.backend_type = 'client backend'
-          AND a.pid <> pg_backend_pid() AND a.backend_xid IS NOT NULL AND a.xact_start >= since
-          AND EXISTS (
-            SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
-            WHERE l.pid = a.pid AND l.locktype = 'relation' AND l.granted
-              AND l.mode <> 'AccessShareLock'
-              AND c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'
-              AND c.relnamespace <> 'pg_testkit'::regnamespace));
+    IF since IS NULL OR age(pg_snapshot_xmin(pg_current_snapshot())::xid) = 0 THEN RETURN; END IF;
+    SELECT array_agg(a.pid) INTO open FROM pg_stat_activity a
+    WHERE a.datname = current_database() AND a.backend_type = 'client backend'
+      AND a.pid <> pg_backend_pid() AND a.backend_xid IS NOT NULL AND a.xact_start >= since
+      AND EXISTS (
+        SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+        WHERE l.pid = a.pid AND l.locktype = 'relation' AND l.granted
+          AND l.mode <> 'AccessShareLock'
+          AND c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'
+          AND c.relnamespace <> 'pg_testkit'::regnamespace);
+    SELECT array_agg(p.gid) INTO prepared FROM pg_prepared_xacts p
+    WHERE p.database = current_database() AND p.prepared >= since
+      AND (p.owner = current_user OR current_setting('is_superuser') = 'on');
 END
 $$;
 
--- Undo every change of these owners. Answers the sessions that may still write, after `since` (then
--- nothing was undone and the caller waits or ends them; NULL does not look), the DDL that stands in the way (then nothing was
+-- Undo every change of these owners. Answers who may still write, after `since` (then nothing was undone
+-- and the caller waits or ends them; NULL does not look), the DDL that stands in the way (then nothing was
 -- undone and the database must be replaced), the tables and the number of sequences put back, and
 -- the WAL position where it looked and found nothing to do: while the position stands there, nothing
 -- has been written on the server since, and the next call answers at once.
@@ -103,15 +103,15 @@ $$;
 -- The caller's session must be quiet and, a superuser's, in replica role; both are set once, at
 -- connect: a change of role throws every cached plan away, which costs 0.6 ms a reset (measured).
 CREATE FUNCTION pg_testkit.undo(owners integer[], seen pg_lsn, since timestamptz,
-                                OUT open integer[], OUT blocked_by text[],
+                                OUT open integer[], OUT prepared text[], OUT blocked_by text[],
                                 OUT tables oid[], OUT sequences integer, OUT wal pg_lsn)
 LANGUAGE plpgsql AS $$
 DECLARE
     moved record;
 BEGIN
     sequences := 0;
-    open := pg_testkit.open_transactions(since);
-    IF open IS NOT NULL THEN RETURN; END IF;
+    SELECT u.* INTO open, prepared FROM pg_testkit.unfinished(since) AS u;
+    IF open IS NOT NULL OR prepared IS NOT NULL THEN RETURN; END IF;
     wal := pg_current_wal_insert_lsn();
     IF wal = seen THEN RETURN; END IF;
     PERFORM pg_testkit.look_for_ddl();
@@ -131,6 +131,7 @@ BEGIN
         sequences := sequences + 1;
         wal := NULL;
     END LOOP;
+    IF pg_testkit.undo_large_objects(owners) > 0 THEN wal := NULL; END IF;
 END
 $$;
 
@@ -175,12 +176,12 @@ $$;
 
 -- The owner ends: its sequences go back to where they stood before it, then its rows go.
 CREATE FUNCTION pg_testkit.undo_owner(ended integer, since timestamptz, OUT open integer[],
-                                      OUT blocked_by text[], OUT tables oid[],
+                                      OUT prepared text[], OUT blocked_by text[], OUT tables oid[],
                                       OUT sequences integer, OUT wal pg_lsn)
 LANGUAGE plpgsql AS $$
 BEGIN
-    open := pg_testkit.open_transactions(since);
-    IF open IS NOT NULL THEN RETURN; END IF;
+    SELECT u.* INTO open, prepared FROM pg_testkit.unfinished(since) AS u;
+    IF open IS NOT NULL OR prepared IS NOT NULL THEN RETURN; END IF;
     -- A later owner moved the sequence on: then that one's "before" is ours.
     UPDATE pg_testkit.sequence_before l SET last_value = b.last_value, is_called = b.is_called
     FROM pg_testkit.sequence_before b
@@ -190,7 +191,7 @@ BEGIN
     WHERE b.owner = ended AND b.rel = m.rel AND pg_testkit.next_owner(b.rel, ended) IS NULL;
     DELETE FROM pg_testkit.sequence_before WHERE owner = ended;
     PERFORM pg_testkit.hand_on(ended, pg_testkit.later_owners(ended));
-    SELECT u.* INTO open, blocked_by, tables, sequences, wal
+    SELECT u.* INTO open, prepared, blocked_by, tables, sequences, wal
     FROM pg_testkit.undo(ARRAY[0, ended], NULL, NULL) AS u;
 END
 $$;
@@ -209,6 +210,7 @@ BEGIN
     WHERE owner = 0 AND (since IS NULL OR NOT pg_visible_in_snapshot(xid, since));
     GET DIAGNOSTICS changed = ROW_COUNT;
     PERFORM pg_testkit.hand_on(new_owner, ARRAY[0]);
+    PERFORM pg_testkit.claim_large_objects(new_owner);
     SELECT array_agg(image ORDER BY line) INTO ddl
     FROM pg_testkit.journal WHERE owner = new_owner AND rel = 0;
     -- Behind DDL the caller finds out first which sequences there are.

@@ -175,6 +175,13 @@ LANGUAGE sql STABLE AS $$
     SELECT coalesce(pg_describe_object(class, object, greatest(part, 0)), 'an object')
 $$;
 
+-- Their pages are not for ordinary roles: the content tells whether an object is the same.
+CREATE FUNCTION pg_testkit.large_objects_now() RETURNS TABLE (object oid, trace text)
+LANGUAGE sql STABLE AS $$
+    SELECT m.oid, concat(md5(lo_get(m.oid)), ' ', m.lomowner, ' ', m.lomacl)
+    FROM pg_largeobject_metadata m
+$$;
+
 -- Nothing that there is now is DDL of a test.
 CREATE FUNCTION pg_testkit.mark_catalog() RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog AS $$

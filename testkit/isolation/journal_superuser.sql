@@ -32,6 +32,15 @@ CREATE EVENT TRIGGER testkit_drop ON sql_drop EXECUTE FUNCTION pg_testkit.note_d
 ALTER EVENT TRIGGER testkit_ddl ENABLE ALWAYS;
 ALTER EVENT TRIGGER testkit_drop ENABLE ALWAYS;
 
+-- Who wrote last to an object's pages tells whether it is the same.
+CREATE FUNCTION pg_testkit.large_objects_now() RETURNS TABLE (object oid, trace text)
+LANGUAGE sql STABLE AS $$
+    SELECT m.oid, concat(count(p.loid), ' ', count(p.loid) * age('3'::xid) - sum(age(p.xmin)), ' ',
+                         m.lomowner, ' ', m.lomacl)
+    FROM pg_largeobject_metadata m LEFT JOIN pg_largeobject p ON p.loid = m.oid
+    GROUP BY m.oid, m.lomowner, m.lomacl
+$$;
+
 -- Take the changes of these owners out of the tables (direction 1), or put them in again (-1) where
 -- a database was made anew. Equal lines cancel; what is left over is the difference.
 CREATE FUNCTION pg_testkit.apply(owners integer[], direction integer) RETURNS oid[]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -42,6 +43,12 @@ SELECT clock_timestamp(), EXISTS (
     WHERE c.relpersistence = 'u')
 """
 
+_UNDO: Final = """
+SELECT open, prepared, blocked_by, tables, wal FROM pg_testkit.undo('{0}', %s, %s)
+"""
+_UNDO_OWNER: Final = """
+SELECT open, prepared, blocked_by, tables, wal FROM pg_testkit.undo_owner(%s, %s)
+"""
 _POSTPONE: Final = "SELECT pg_testkit.postpone(%s)"
 
 _STANDING_LINES: Final = """
@@ -49,6 +56,10 @@ SELECT rel, owner, sign, image, xid FROM pg_testkit.journal
 WHERE owner <> ALL (ARRAY[0, %s]) ORDER BY line
 """
 _MOVED_SEQUENCES: Final = "SELECT * FROM pg_testkit.sequence_before"
+_LARGE_OBJECTS: Final = """
+SELECT owner, object, content, NULL FROM pg_testkit.large_object
+WHERE owner <> ALL (ARRAY[-2, %s])
+"""
 _MARKS: Final = "SELECT rel, last_value, is_called FROM pg_testkit.sequence_mark"
 _MARK: Final = "UPDATE pg_testkit.sequence_mark SET last_value = %s, is_called = %s WHERE rel = %s"
 _APPLY_AGAIN: Final = """
@@ -165,7 +176,7 @@ class DatabaseReset:
         test cannot be undone.
         """
         self._undo(
-            "SELECT open, blocked_by, tables, wal FROM pg_testkit.undo('{0}', %s, %s)",
+            _UNDO,
             self._position,
             owner=0,
             who=who,
@@ -177,7 +188,7 @@ class DatabaseReset:
         # Without rows of its own it may still have moved a sequence.
         held = self._held.pop(owner, _Held("a fixture's teardown", []))
         self._undo(
-            "SELECT open, blocked_by, tables, wal FROM pg_testkit.undo_owner(%s, %s)",
+            _UNDO_OWNER,
             owner,
             owner=owner,
             who=held.who,
@@ -202,10 +213,14 @@ class DatabaseReset:
             row = self._attempt(query, (argument, since), waiting, blockers)
             if row is None:
                 continue
-            open_sessions, blocked_by, tables, position = row
+            open_sessions, prepared, blocked_by, tables, position = row
             self._position = None if self._silent else position
+            for gid in prepared or ():
+                self._roll_back_prepared(gid)
             if open_sessions is None:
-                break
+                if prepared is None:
+                    break
+                continue
             idle = forgotten(
                 self._connection, set(open_sessions) - set(self._suspended()), patience
             )
@@ -223,6 +238,11 @@ class DatabaseReset:
                 database=self._database,
                 blockers="\n".join(blockers),
             )
+
+    def _roll_back_prepared(self, gid: str) -> None:
+        """End what the test prepared and nobody finished; somebody may do so just now."""
+        with contextlib.suppress(psycopg.errors.UndefinedObject, psycopg.errors.ObjectInUse):
+            self._connection.execute(sql.SQL("ROLLBACK PREPARED {}").format(gid))
 
     def _attempt(
         self,
@@ -247,7 +267,7 @@ class DatabaseReset:
                 raise
             # Rows that others refer to are changed one by one, and two of them may want to change
             # places.
-            return None, [str(error.diag.message_primary)], None, None
+            return None, None, [str(error.diag.message_primary)], None, None
         except psycopg.errors.LockNotAvailable:
             ended = end_sessions(self._connection, None)
             if not ended:
@@ -295,6 +315,7 @@ class DatabaseReset:
         kept = {
             journal: self._execute(_STANDING_LINES, (owner,)).fetchall(),
             "pg_testkit.sequence_before": self._execute(_MOVED_SEQUENCES).fetchall(),
+            "pg_testkit.large_object": self._execute(_LARGE_OBJECTS, (owner,)).fetchall(),
         }
         marks = self._execute(_MARKS).fetchall()
         self._connection.close()
@@ -311,6 +332,7 @@ class DatabaseReset:
             cursor.executemany(
                 self._sql(_MARK), [(last, called, rel) for rel, last, called in marks]
             )
+            cursor.execute(self._sql("SELECT pg_testkit.undo_large_objects('{}')"))
             cursor.execute(self._sql("SELECT pg_testkit.settle_sequences()"))
 
     def _forget_ddl(self, owner: int) -> None:

@@ -18,6 +18,7 @@ from psycopg import sql
 from testkit.core.addresses import SUPERUSER, Address
 from testkit.core.naming import database_name
 from testkit.core.provided import provided
+from testkit.servers.ownership.marks import end_prepared
 from testkit.servers.programs.launch import (
     KeptServer,
     PreparedKeeper,
@@ -60,6 +61,7 @@ _SETTINGS: Final = {
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    "max_prepared_transactions": "20",
     "autovacuum": "off",
     "jit": "off",
     "restart_after_crash": "off",
@@ -181,6 +183,7 @@ class PostgresServer:
         if self.connections:
             options.append(f"CONNECTION LIMIT {self.connections}")
         with self.connect() as connection:
+            end_prepared(connection, name)
             connection.execute(
                 sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
             )

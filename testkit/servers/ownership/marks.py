@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from psycopg import sql
@@ -91,7 +91,23 @@ def drop_database(connection: Connection, name: str) -> None:
     quoted = sql.Identifier(name)
     with contextlib.suppress(psycopg.errors.InvalidCatalogName):
         connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(quoted))
+    end_prepared(connection, name)
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(quoted))
+
+
+def end_prepared(connection: Connection, name: str) -> None:
+    """Roll back what was prepared in a database and never finished: no DROP ends that."""
+    query = "SELECT gid FROM pg_prepared_xacts WHERE database = %s"
+    left = connection.execute(query, (name,)).fetchall()
+    if not left:
+        return
+    info = connection.info
+    place: dict[str, Any] = info.get_parameters() | {"dbname": name, "password": info.password}
+    # Only from within its own database.
+    with psycopg.connect(**place, autocommit=True) as inside:
+        for (gid,) in left:
+            with contextlib.suppress(psycopg.errors.UndefinedObject):
+                inside.execute(sql.SQL("ROLLBACK PREPARED {}").format(gid))
 
 
 def sweep_databases(connection: Connection, *, look: bool = False) -> list[str]:

@@ -38,6 +38,8 @@ SCHEMA = (
     "UPDATE a SET of_b = 2 WHERE id = 1",
     "INSERT INTO c VALUES ('x', 1), ('x', 1), ('y', 2)",
     "INSERT INTO d VALUES (1, 0), (2, 1), (3, 7)",
+    "SELECT lo_from_bytea(1, 'one')",
+    "SELECT lo_create(2)",
 )
 KEY = st.integers(1, 6)
 STATEMENTS = st.one_of(
@@ -59,12 +61,16 @@ STATEMENTS = st.one_of(
     st.builds("INSERT INTO d VALUES ({0}, {1})".format, KEY, KEY),
     st.builds("UPDATE d SET part = {1} WHERE id = {0}".format, KEY, KEY),
     st.builds("DELETE FROM d0 WHERE id = {0}".format, KEY),
+    st.builds("SELECT lo_put({0}, {1}, 'abc')".format, KEY, KEY),
+    st.builds("SELECT lo_unlink({0})".format, KEY),
+    st.builds("SELECT lo_from_bytea({0}, 'd')".format, KEY),
     st.sampled_from(
         ["TRUNCATE c", "TRUNCATE e", "TRUNCATE b CASCADE", "TRUNCATE d RESTART IDENTITY", "SELECT nextval('a_n_seq')",
          "SAVEPOINT s", "ROLLBACK TO s", "SET CONSTRAINTS ALL DEFERRED", "SET LOCAL TimeZone = 'Asia/Tokyo'"]
     ),
 )  # fmt: skip
-ACTIONS = st.one_of(STATEMENTS, STATEMENTS, st.sampled_from(["BEGIN", "COMMIT", "ROLLBACK"]))
+ENDS = ("BEGIN", "COMMIT", "ROLLBACK", "PREPARE TRANSACTION 'p'", "COMMIT PREPARED 'p'")
+ACTIONS = st.one_of(STATEMENTS, STATEMENTS, st.sampled_from(ENDS))
 STEPS = st.tuples(st.integers(0, 2), ACTIONS)
 
 

@@ -213,3 +213,49 @@ def test_transactions_that_only_read_and_those_of_other_databases_do_not_count(
 
         assert database.contents() == before
         assert reader.execute("SELECT 1").fetchone() == writer.execute("SELECT 1").fetchone()
+
+
+def test_what_was_prepared_and_never_finished_is_rolled_back(server: PostgresServer) -> None:
+    prepared = (
+        "BEGIN",
+        "INSERT INTO people (name) VALUES ('x')",
+        "PREPARE TRANSACTION 'of a test'",
+    )
+    with journalled(server, *PEOPLE) as database:
+        before = database.contents()
+        database.run(*prepared)
+        database.reset.finish("a test")
+        database.run(*prepared, "COMMIT PREPARED 'of a test'")
+        changed = database.contents()
+        database.reset.finish("the next test")
+
+        assert len(changed["public.people"]) == 4  # type: ignore[arg-type]  # rows
+        assert database.contents() == before
+        with database.connect() as connection:
+            assert connection.execute("SELECT gid FROM pg_prepared_xacts").fetchall() == []
+
+
+def test_what_a_wider_fixture_prepared_is_left_alone(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database:
+        since = database.reset.snapshot()
+        database.run("BEGIN", "INSERT INTO people VALUES (9)", "PREPARE TRANSACTION 'of a fixture'")
+        database.reset.claim(1, since=since, who="a fixture")
+        database.run("INSERT INTO people (name) VALUES ('x')")
+        database.reset.finish("a test")
+        with database.connect() as connection:
+            left = connection.execute("SELECT gid FROM pg_prepared_xacts").fetchall()
+        database.run("ROLLBACK PREPARED 'of a fixture'")
+
+        assert left == [("of a fixture",)]
+
+
+def test_a_changed_schema_is_made_anew_over_a_prepared_transaction(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database:
+        before = database.contents()
+        since = database.reset.snapshot()
+        database.run("BEGIN", "INSERT INTO people VALUES (9)", "PREPARE TRANSACTION 'of a fixture'")
+        database.reset.claim(1, since=since, who="a fixture")
+        database.run("CREATE TABLE other (id int)")
+        database.reset.finish("a test")
+
+        assert (database.contents(), database.replaced) == (before, 1)
