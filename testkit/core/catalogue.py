@@ -284,6 +284,22 @@ CATALOGUE: Final[dict[str, Message]] = {
         "what allow_hosts names (host or host:port): a suite must not write into somebody's real database.\n"
         "The connection was not made. A test whose code catches this error fails at its end all the same.",
     ),
+    "TK305": Message(
+        "There is no such snapshot",
+        "database.restore() found no snapshot of this test to go back to.",
+        "the running test",
+        "Snapshots end with their test, and with the restoring of an earlier one.",
+        "testkit explain TK305",
+        "Call database.snapshot() in the same test, or in a function-scoped fixture of it, before.",
+    ),
+    "TK306": Message(
+        "Without isolation there are no snapshots",
+        "database.snapshot() and restore() were called with isolation = 'none'.",
+        "the running test",
+        "A snapshot is kept by the journal, which is not installed then.",
+        "testkit explain TK306",
+        "Set isolation = 'reset' in [tool.testkit], or do without the snapshot.",
+    ),
     "TK401": Message(
         "A factory has no session",
         "{factory} was asked to create a row outside a test.",

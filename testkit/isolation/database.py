@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
+from testkit.core.messages import TestkitError
+
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
     from sqlalchemy.orm import Session
 
     from testkit.core.addresses import Address
+    from testkit.isolation.snapshots import Snapshot, Snapshots
 
 __all__ = ["Database"]
 
@@ -32,6 +35,7 @@ class Database:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._async_connections: list[object] = []
+        self.snapshots: Snapshots | None = None
 
     def url(self, driver: str | None = None) -> str:
         """Return the URL: psycopg 3 by default, or for ``asyncpg``, or plain for ``libpq``."""
@@ -68,6 +72,27 @@ class Database:
         from sqlalchemy.ext.asyncio import AsyncSession
 
         return AsyncSession(self.async_engine)
+
+    def snapshot(self) -> Snapshot:
+        """Keep what is committed now, by whomever, for ``restore``.
+
+        Raises TK306 where nothing is undone (``isolation = "none"``).
+        """
+        return self._kept_states().take()
+
+    def restore(self, snapshot: Snapshot | None = None) -> None:
+        """Undo what was committed after a snapshot of this test, the last one if none is named.
+
+        It may be restored again; later ones are gone. Objects that a session has loaded keep their
+        values: call its ``expire_all()``. Raises TK301 where both the time before and after it
+        changed the schema, TK302 where a transaction that began after it is open, TK305, TK306.
+        """
+        self._kept_states().restore(snapshot)
+
+    def _kept_states(self) -> Snapshots:
+        if self.snapshots is None:
+            raise TestkitError("TK306")
+        return self.snapshots
 
     def drop_async_connections(self) -> None:
         """Close asynchronous connections whose event loop is gone, without that loop."""

@@ -136,7 +136,8 @@ class DatabaseReset:
         self._written: set[int] = set()
         self._connection = self._connect()
         self._journal = _journal(self._connection)
-        self._since: datetime | None = None
+        #: Transactions that began after it, and may still commit, are the running test's.
+        self.began: datetime | None = None
         self._silent = False  # a sequence may move without a trace in the WAL
         self._look()
 
@@ -158,7 +159,7 @@ class DatabaseReset:
             (owner, since),
         ).fetchone()
         assert row is not None
-        changed, ddl, self._since = row
+        changed, ddl, self.began = row
         self._position = None
         if changed:
             self._held[owner] = _Held(who, ddl or [])
@@ -208,7 +209,7 @@ class DatabaseReset:
         patience: float = _LOCK_SECONDS,
     ) -> None:
         blockers: list[str] = []
-        since, waiting = self._since, [owner, 0]
+        since, waiting = self.began, [owner, 0]
         while True:
             row = self._attempt(query, (argument, since), waiting, blockers)
             if row is None:
@@ -283,7 +284,7 @@ class DatabaseReset:
 
     def _look(self) -> None:
         """Note the server's time and whether the database has an unlogged sequence."""
-        self._since, self._silent = self._execute(_LOOK).fetchall()[0]
+        self.began, self._silent = self._execute(_LOOK).fetchall()[0]
 
     def _execute(self, query: str, arguments: tuple[object, ...] = ()) -> Cursor:
         statement = self._sql(query)

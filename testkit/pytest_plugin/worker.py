@@ -168,6 +168,7 @@ class Worker:
         if self.database is None:
             from testkit.isolation.pools import PoolWatch
             from testkit.isolation.reset import DatabaseReset
+            from testkit.isolation.snapshots import Snapshots
 
             database = self._prepared or self._prepare(self.run.database_address())
             server = self._start_database()
@@ -180,6 +181,7 @@ class Worker:
                     replaced=self._pools.replaced,
                     suspended=self._pools.suspended,
                 )
+                database.snapshots = Snapshots(self.reset, lambda: next(self._numbers))
             self.database = database
         return self.database
 
@@ -257,6 +259,7 @@ class Worker:
         with self._noticing():
             try:
                 if self.reset is not None:
+                    self._end_snapshots()
                     self.reset.finish(who, patience=_SHORT_PATIENCE if cut_short else _PATIENCE)
             except TestkitError as error:
                 if cut_short and error.code == "TK302":
@@ -266,6 +269,10 @@ class Worker:
                 if self.keyspace is not None:
                     self.keyspace.finish()
         return None
+
+    def _end_snapshots(self) -> None:
+        if self.database is not None and self.database.snapshots is not None:
+            self.database.snapshots.end()
 
     def look(self, *, seconds: float = 0) -> None:
         """Set ``gone`` where a server has ended; wait so long for the news of it."""

@@ -55,8 +55,10 @@ class Journalled:
     def contents(self) -> dict[str, object]:
         """Return all rows of all tables, sorted, the state of all sequences, all large objects."""
         with self.connect() as connection:
-            query = "SELECT oid, lo_get(oid) FROM pg_largeobject_metadata ORDER BY 1"
-            found: dict[str, object] = {"large objects": connection.execute(query).fetchall()}
+            objects = connection.execute(
+                "SELECT oid, lo_get(oid) FROM pg_largeobject_metadata ORDER BY 1"
+            )
+            found: dict[str, object] = {"large objects": objects.fetchall()}
             for schema, name, kind in connection.execute(
                 "SELECT n.nspname, c.relname, c.relkind FROM pg_class c JOIN pg_namespace n"
                 " ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'S')"

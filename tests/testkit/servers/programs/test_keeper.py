@@ -187,11 +187,15 @@ def test_the_second_process_ends_with_a_keeper_that_ends_as_it_should(
 ) -> None:
     kept = launched(server_folder, myself, watched=True)
     server = server_of(server_folder)
-    session = {path for path, leader in sessions().items() if leader == kept.keeper.pid}
-    stop_all([kept])
-    wait_until(lambda: not any(path.exists() for path in session))
 
-    assert len(session) == 3
+    def session() -> set[Path]:
+        return {path for path, leader in sessions().items() if leader == kept.keeper.pid}
+
+    # The keeper, the second process, the server; for a moment also who starts one of them.
+    wait_until(lambda: len(session()) == 3)
+    stop_all([kept])
+    wait_until(lambda: not session())
+
     assert not is_alive(server)
     assert not server_folder.exists()
 
