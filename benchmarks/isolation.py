@@ -22,7 +22,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
 from testkit.isolation.keyspace import Keyspace
-from testkit.isolation.reset import DatabaseReset, JournalTemplate
+from testkit.isolation.reset import DatabaseReset
+from testkit.isolation.template import JournalTemplate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

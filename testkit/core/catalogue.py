@@ -300,6 +300,17 @@ CATALOGUE: Final[dict[str, Message]] = {
         "testkit explain TK306",
         "Set isolation = 'reset' in [tool.testkit], or do without the snapshot.",
     ),
+    "TK307": Message(
+        "A statement gave up waiting for a lock",
+        "A statement waited {seconds:g} s for a lock:\n  {statement}\nLocks were held, with nothing going on, by:\n{holders}",
+        "database {database}",
+        "A transaction of the test itself was still open: a session that was not committed, mostly\n"
+        "the test's own, while the code under test used another connection.",
+        "testkit explain TK307",
+        "Commit before the other connection needs the row. In a test's database lock_timeout is 2 s, so\n"
+        "that no test waits for itself for ever; where a wait is meant to be longer, SET lock_timeout\n"
+        "in its session.",
+    ),
     "TK401": Message(
         "A factory has no session",
         "{factory} was asked to create a row outside a test.",

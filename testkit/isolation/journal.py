@@ -31,6 +31,7 @@ FILES: Final = (
     "replica_role.py",
     "sql_text.py",
     "tables.py",
+    "template.py",
 )
 
 #: The owner of what a template holds, in the layers of large objects.

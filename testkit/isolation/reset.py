@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import class_row
 
 from testkit.core.messages import TestkitError
-from testkit.isolation.journal import FILES, Journal
-from testkit.isolation.sessions import end_sessions, forgotten
-from testkit.isolation.tables import (
-    SEQUENCES_QUERY,
-    TABLES_QUERY,
-    VIEWS_QUERY,
-    SequenceName,
-    TableFacts,
-    ViewName,
-)
+from testkit.isolation.sessions import LOCK_SECONDS, Connection, end_sessions, forgotten
+from testkit.isolation.template import journal_of, track
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -29,12 +19,9 @@ if TYPE_CHECKING:
 
     from testkit.servers.postgres import PostgresServer
 
-__all__ = ["BEFORE_TESTS", "DatabaseReset", "JournalTemplate"]
+__all__ = ["BEFORE_TESTS", "DatabaseReset"]
 
 BEFORE_TESTS: Final = -1
-_LOCK_SECONDS: Final = 2.0
-_PAUSE: Final = 0.005  # seconds between two looks at a transaction that has not ended
-_AT_WORK_SECONDS: Final = 0.25  # that a transaction gets in which something goes on
 _VACUUM_EVERY: Final = 200  # resets; keeps the tables from bloating (reset at 0.33 ms for ever)
 
 _LOOK: Final = """
@@ -73,34 +60,7 @@ SELECT EXISTS (SELECT FROM pg_testkit.journal j
                WHERE j.owner > 0 AND n.nspname = %s::text AND c.relname = %s::text)
 """
 
-type_connection = psycopg.Connection[tuple[Any, ...]]
 Cursor = psycopg.Cursor[tuple[Any, ...]]
-Facts = TypeVar("Facts")
-
-
-class JournalTemplate:
-    """Installs the journal into a template; its SQL is part of the template's key."""
-
-    def __init__(self) -> None:
-        # What is installed depends on tables and server; what generates it decides all of that.
-        package = files(__package__)
-        self.text = "".join(package.joinpath(name).read_text("utf-8") for name in FILES)
-
-    def install(self, connection: type_connection) -> None:
-        """Create the journal and put every table under watch.
-
-        Raises TK112 where the role is no superuser and does not own what there is.
-        """
-        journal = _journal(connection)
-        if journal.superuser:
-            connection.execute("SET session_replication_role = replica")
-        try:
-            connection.execute(journal.install_script().encode())
-            _track(connection, journal)
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise TestkitError(
-                "TK112", role=connection.info.user, reason=error.diag.message_primary
-            ) from error
 
 
 @dataclass(slots=True)
@@ -135,7 +95,7 @@ class DatabaseReset:
         self._resets = 0
         self._written: set[int] = set()
         self._connection = self._connect()
-        self._journal = _journal(self._connection)
+        self._journal = journal_of(self._connection)
         #: Transactions that began after it, and may still commit, are the running test's.
         self.began: datetime | None = None
         self._silent = False  # a sequence may move without a trace in the WAL
@@ -164,11 +124,11 @@ class DatabaseReset:
         if changed:
             self._held[owner] = _Held(who, ddl or [])
         if ddl:
-            _track(self._connection, self._journal)
+            track(self._connection, self._journal)
             self._execute("SELECT pg_testkit.claim_sequences(%s)", (owner,))
             self._look()
 
-    def finish(self, who: str, *, patience: float = _LOCK_SECONDS) -> None:
+    def finish(self, who: str, *, patience: float = LOCK_SECONDS) -> None:
         """Undo what the test ``who`` committed.
 
         A transaction that began after the last ``claim`` and has written gets ``patience`` seconds
@@ -206,7 +166,7 @@ class DatabaseReset:
         *,
         owner: int,
         who: str,
-        patience: float = _LOCK_SECONDS,
+        patience: float = LOCK_SECONDS,
     ) -> None:
         blockers: list[str] = []
         since, waiting = self.began, [owner, 0]
@@ -344,7 +304,7 @@ class DatabaseReset:
         except psycopg.Error:
             # Its rows went with a dropped table or column; the test is an error already.
             self._execute(forget, (owner,))
-        _track(self._connection, self._journal)
+        track(self._connection, self._journal)
 
     def _vacuum(self, tables: list[int]) -> None:
         self._resets += 1
@@ -362,33 +322,17 @@ class DatabaseReset:
             sql.SQL("VACUUM (TRUNCATE off, SKIP_LOCKED) {}").format(sql.SQL(", ").join(targets))
         )
 
-    def _connect(self) -> type_connection:
+    def _connect(self) -> Connection:
         connection = self._server.connect(self._database)
-        role = "SET session_replication_role = replica;" if _is_superuser(connection) else ""
+        role = "SET session_replication_role = replica;" if journal_of(connection).superuser else ""
         connection.execute(
             f"{role} SET testkit.quiet = 'on';"
-            f"SET lock_timeout = '{_LOCK_SECONDS}s'; SET jit = off".encode()
+            f"SET lock_timeout = '{LOCK_SECONDS:g}s'; SET jit = off".encode()
+        )
+        # No test waits for itself for ever: see lock_waits.py.
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} SET lock_timeout = {}").format(
+                sql.Identifier(self._database), f"{LOCK_SECONDS:g}s"
+            )
         )
         return connection
-
-
-def _is_superuser(connection: type_connection) -> bool:
-    return connection.info.parameter_status("is_superuser") == "on"
-
-
-def _journal(connection: type_connection) -> Journal:
-    return Journal(_is_superuser(connection), connection.info.server_version)
-
-
-def _track(connection: type_connection, journal: Journal) -> None:
-    script = journal.track_script(
-        _rows(connection, TableFacts, journal.sql(TABLES_QUERY)),
-        _rows(connection, SequenceName, journal.sql(SEQUENCES_QUERY)),
-        _rows(connection, ViewName, journal.sql(VIEWS_QUERY)),
-    )
-    connection.execute(script.encode())
-
-
-def _rows(connection: type_connection, kind: type[Facts], query: str) -> list[Facts]:
-    with connection.cursor(row_factory=class_row(kind)) as cursor:
-        return cursor.execute(query.encode()).fetchall()

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
-__all__ = ["end_sessions", "forgotten"]
+__all__ = ["LOCK_SECONDS", "Connection", "end_sessions", "forgotten"]
+
+#: Longest wait for a lock, of the reset and in a test's database.
+LOCK_SECONDS: Final = 2.0
 
 _PAUSE: Final = 0.005  # seconds between two looks at a transaction that has not ended
 _AT_WORK_SECONDS: Final = 0.25  # that a transaction gets in which something goes on

@@ -84,7 +84,8 @@ def pytest_runtest_makereport(
     session = item.config.stash[key]
     if report.failed or hasattr(report, "wasxfail"):
         if call.excinfo is not None:
-            session.failed_by(call.excinfo.value)
+            notes = session.failed_by(call.excinfo.value)
+            report.sections += [("testkit", note) for note in notes]
         # An expected failure leaves as much behind as any other; so does one of a subtest.
         session.failed_in(item)
     elif call.when == "call" or report.skipped:

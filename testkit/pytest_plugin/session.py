@@ -171,6 +171,8 @@ class PluginSession:
             self._guard.begin_test(item.nodeid)
         if self._worker is not None:
             self._worker.begin_test()
+            if self._worker.lock_waits is not None:
+                self._worker.lock_waits.take()  # of a test that passed all the same
         teardown = item.teardown
 
         def undo() -> None:
@@ -197,10 +199,15 @@ class PluginSession:
 
         item.teardown = undo  # type: ignore[method-assign]
 
-    def failed_by(self, error: BaseException) -> None:
-        """Note what a test, or the import of one, failed by."""
+    def failed_by(self, error: BaseException) -> list[str]:
+        """Note what a test, or the import of one, failed by; answer what is to be said of it."""
         if self._guard is not None:
             self._guard.told(error)
+        waits = self._worker and self._worker.lock_waits
+        if not waits:
+            return []
+        waits.told(error)
+        return waits.take()
 
     @contextlib.contextmanager
     def refusals_told(self, item: pytest.Item) -> Iterator[None]:

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from testkit.core.options import Settings
     from testkit.isolation.database import Database
     from testkit.isolation.keyspace import Keyspace
+    from testkit.isolation.lock_waits import LockWaits
     from testkit.isolation.pools import PoolWatch
-    from testkit.isolation.reset import DatabaseReset, JournalTemplate
+    from testkit.isolation.reset import DatabaseReset
+    from testkit.isolation.template import JournalTemplate
     from testkit.servers.postgres import Connection, PostgresServer
     from testkit.servers.redis import RedisServer
     from testkit.servers.schema.contents import Finish
@@ -86,6 +88,7 @@ class Worker:
         self.database: Database | None = None
         self.reset: DatabaseReset | None = None
         self.keyspace: Keyspace | None = None
+        self.lock_waits: LockWaits | None = None
         self._pools: PoolWatch | None = None
         self._database_lock = threading.Lock()
         self._redis_lock = threading.Lock()
@@ -166,6 +169,7 @@ class Worker:
     def ensure_database(self) -> Database:
         """Return this worker's database, made from the template at the first call."""
         if self.database is None:
+            from testkit.isolation.lock_waits import LockWaits
             from testkit.isolation.pools import PoolWatch
             from testkit.isolation.reset import DatabaseReset
             from testkit.isolation.snapshots import Snapshots
@@ -181,6 +185,8 @@ class Worker:
                     replaced=self._pools.replaced,
                     suspended=self._pools.suspended,
                 )
+                self.lock_waits = LockWaits(server, self.run.database)
+                self.lock_waits.start()
                 database.snapshots = Snapshots(self.reset, lambda: next(self._numbers))
             self.database = database
         return self.database
@@ -288,6 +294,8 @@ class Worker:
         self._close_parts()
         if self._pools is not None:
             self._pools.stop()
+        if self.lock_waits is not None:
+            self.lock_waits.stop()
         if self.database is not None:
             self.database.dispose()
         self.run.close()
@@ -347,7 +355,7 @@ class _Journal:
 
     @cached_property
     def _template(self) -> JournalTemplate:
-        from testkit.isolation.reset import JournalTemplate
+        from testkit.isolation.template import JournalTemplate
 
         return JournalTemplate()
 

@@ -12,7 +12,8 @@ import pytest
 from psycopg import sql
 
 from testkit.core.addresses import SUPERUSER
-from testkit.isolation.reset import DatabaseReset, JournalTemplate
+from testkit.isolation.reset import DatabaseReset
+from testkit.isolation.template import JournalTemplate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from testkit.core.messages import TestkitError
-from testkit.isolation.reset import JournalTemplate
+from testkit.isolation.template import JournalTemplate
 from tests.support.journalled import Journalled, journalled
 
 if TYPE_CHECKING:

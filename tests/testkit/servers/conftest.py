@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testkit.core.options import Settings
-from testkit.isolation.reset import JournalTemplate
+from testkit.isolation.template import JournalTemplate
 from testkit.servers.programs.binaries import Binaries
 from testkit.servers.roads.choice import find_postgres
 from testkit.servers.templates.cluster import ClusterCache

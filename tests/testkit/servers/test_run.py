@@ -34,7 +34,7 @@ import os, secrets, sys, tempfile
 from pathlib import Path
 from testkit.core.messages import TestkitError
 from testkit.core.options import Settings
-from testkit.isolation.reset import JournalTemplate
+from testkit.isolation.template import JournalTemplate
 from testkit.servers.run import Run
 from testkit.system.processes import identify
 from tests.support.runs import kept_of

@@ -39,7 +39,7 @@ DOCKER = Settings(postgres="docker", redis="docker")
 HOLD_CONTAINERS = """
 import os, pathlib, secrets, sys
 from testkit.core.options import Settings
-from testkit.isolation.reset import JournalTemplate
+from testkit.isolation.template import JournalTemplate
 from testkit.servers.run import Run
 from testkit.system.processes import identify
 me = identify(os.getpid())

@@ -14,7 +14,8 @@ import pytest
 
 from testkit.core.messages import TestkitError
 from testkit.core.options import Settings
-from testkit.isolation.reset import DatabaseReset, JournalTemplate
+from testkit.isolation.reset import DatabaseReset
+from testkit.isolation.template import JournalTemplate
 from testkit.servers.ownership.marks import (
     DATABASE,
     DRAFT,
@@ -47,7 +48,8 @@ FOREIGN = "somebodys_shop"
 HOLD_A_DATABASE = """
 import os, pathlib, secrets, sys
 from testkit.core.options import Settings
-from testkit.isolation.reset import DatabaseReset, JournalTemplate
+from testkit.isolation.reset import DatabaseReset
+from testkit.isolation.template import JournalTemplate
 from testkit.servers.run import Run
 from testkit.system.processes import identify
 me = identify(os.getpid())

@@ -9,7 +9,8 @@ import pytest
 
 from testkit.core.messages import TestkitError
 from testkit.core.options import Settings
-from testkit.isolation.reset import DatabaseReset, JournalTemplate
+from testkit.isolation.reset import DatabaseReset
+from testkit.isolation.template import JournalTemplate
 from tests.support.alembic_project import AlembicProject
 
 if TYPE_CHECKING:

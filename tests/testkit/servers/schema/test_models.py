@@ -9,7 +9,7 @@ import pytest
 
 from testkit.core.messages import TestkitError
 from testkit.core.options import Settings
-from testkit.isolation.reset import JournalTemplate
+from testkit.isolation.template import JournalTemplate
 from testkit.servers.schema.models import ModelSchema
 from tests.support.alembic_project import AlembicProject
 from tests.support.processes import processes_below

@@ -14,7 +14,7 @@ import pytest
 
 from testkit.core.messages import TestkitError
 from testkit.core.options import Settings
-from testkit.isolation.reset import JournalTemplate
+from testkit.isolation.template import JournalTemplate
 from testkit.servers.postgres import TEMPLATE
 from testkit.system.files import private_directory, scratch_root
 from testkit.system.pack import Pack
@@ -63,7 +63,7 @@ BUILD = """
 import sys
 from pathlib import Path
 from testkit.core.options import Settings
-from testkit.isolation.reset import JournalTemplate
+from testkit.isolation.template import JournalTemplate
 from testkit.servers.roads.choice import find_postgres
 from testkit.servers.templates.cluster import ClusterCache
 from testkit.servers.templates.place import cache_directory
