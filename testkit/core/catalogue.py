@@ -311,6 +311,16 @@ CATALOGUE: Final[dict[str, Message]] = {
         "that no test waits for itself for ever; where a wait is meant to be longer, SET lock_timeout\n"
         "in its session.",
     ),
+    "TK308": Message(
+        "A marker for the isolation cannot be followed",
+        "@pytest.mark.{marker}: {reason}.",
+        "{nodeid}",
+        "The marker says for one test, class, module or folder what undoes it.",
+        "testkit explain TK308",
+        'Write @pytest.mark.isolation("reset") or @pytest.mark.isolation("none"). Where most tests are to run\n'
+        "without isolation, leave isolation = 'reset' in the configuration all the same, and mark their\n"
+        'folder: pytestmark = pytest.mark.isolation("none") in its conftest.py.',
+    ),
     "TK401": Message(
         "A factory has no session",
         "{factory} was asked to create a row outside a test.",

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from testkit.core.naming import UniqueNames
-
 __all__ = ["RunningTest", "current"]
 
 
@@ -18,12 +16,12 @@ class RunningTest:
     ``session`` gives the test's ``db_session`` (the user's own fixture of that name, if there is
     one), set up on first use. ``made`` holds what factories created, until the test has ended: a
     session refers to its objects weakly, and the garbage collector must not decide whether a parent
-    is still at hand.
+    is still at hand. ``unique`` gives a name that nobody else draws, behind a prefix.
     """
 
     def __init__(self) -> None:
         self.session: Callable[[], Any] | None = None
-        self.unique: UniqueNames | None = None
+        self.unique: Callable[[str], str] | None = None
         self.made: list[object] = []
 
 

@@ -90,7 +90,8 @@ class Journal:
     ) -> str:
         """Return the SQL that puts these tables, sequences and materialized views under watch.
 
-        Sequences and views are all that there are; a sequence that is marked keeps its mark.
+        Sequences and views are all that there are; a sequence that is marked keeps its mark. Behind
+        it ``claim_sequences`` or ``settle_sequences`` must be called.
         """
         s = self.schema
         parts = [
@@ -105,7 +106,6 @@ class Journal:
             f"INSERT INTO {s}.sequence_mark SELECT s.rel, v.last_value, v.is_called"
             f" FROM unnest('{{{','.join(str(each.oid) for each in sequences)}}}'::oid[]) AS s (rel),"
             f" {s}.sequence_now(s.rel) AS v ON CONFLICT DO NOTHING;"
-            f"SELECT {s}.settle_sequences();"
         )
         parts.append(f"SELECT {s}.claim_large_objects({TEMPLATE});")
         if not self.superuser:

@@ -305,6 +305,7 @@ class DatabaseReset:
             # Its rows went with a dropped table or column; the test is an error already.
             self._execute(forget, (owner,))
         track(self._connection, self._journal)
+        self._execute("SELECT pg_testkit.settle_sequences()")
 
     def _vacuum(self, tables: list[int]) -> None:
         self._resets += 1

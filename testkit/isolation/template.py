@@ -46,6 +46,7 @@ class JournalTemplate:
         try:
             connection.execute(journal.install_script().encode())
             track(connection, journal)
+            connection.execute(journal.sql("SELECT pg_testkit.settle_sequences()").encode())
         except psycopg.errors.InsufficientPrivilege as error:
             raise TestkitError(
                 "TK112", role=connection.info.user, reason=error.diag.message_primary
@@ -59,7 +60,7 @@ def journal_of(connection: Connection) -> Journal:
 
 
 def track(connection: Connection, journal: Journal) -> None:
-    """Put what is new or has changed under watch."""
+    """Put what is new or has changed under watch; sequences are neither claimed nor settled."""
     script = journal.track_script(
         _rows(connection, TableFacts, journal.sql(TABLES_QUERY)),
         _rows(connection, SequenceName, journal.sql(SEQUENCES_QUERY)),

@@ -37,11 +37,14 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker; add what closes asynchronous clients under pytest-asyncio."""
+    """Declare the markers; add what closes asynchronous clients under pytest-asyncio."""
     if key not in config.stash:
         # Loaded by a conftest: too late for the hook above, early enough for the tests.
         pytest_load_initial_conftests(config, [])
     config.addinivalue_line("markers", "slow: takes longer than a test that runs on every save")
+    config.addinivalue_line(
+        "markers", 'isolation(mode): what undoes the test, "reset" or "none" (testkit)'
+    )
     if "pytest_asyncio" in sys.modules:
         from testkit.pytest_plugin import asyncio_fixtures
 
@@ -62,6 +65,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what the tests run on, and why."""
     return config.stash[key].header()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Note which isolation each test asked for."""
+    try:
+        config.stash[key].choose_modes(items)
+    except TestkitError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

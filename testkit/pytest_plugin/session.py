@@ -14,13 +14,21 @@ import pytest
 
 from testkit.core.current import current
 from testkit.core.messages import TestkitError, missing_extra
-from testkit.core.naming import UniqueNames
-from testkit.core.options import OPTIONS, checked_table, read_settings, refuse_unknown_flags
+from testkit.core.options import OPTIONS, read_settings, refuse_unknown_flags
 from testkit.core.surroundings import libpq_variables, server_variables
+from testkit.pytest_plugin.invocation import (
+    count_processes,
+    distributes,
+    inline_table,
+    place_in_run,
+    project_table,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from testkit.core.naming import UniqueNames
+    from testkit.core.options import Settings
     from testkit.isolation.guard import Guard
     from testkit.pytest_plugin.worker import Worker
 
@@ -30,6 +38,7 @@ __all__ = ["PluginSession", "key", "plain_errors"]
 _RUN: Final = "TESTKIT_RUN"
 # Under which a worker tells its controller that a server is gone.
 _GONE: Final = "testkit_gone"
+_NOT_UNDONE: Final = "testkit_not_undone"
 _FIXTURES: Final = {
     "database": {"postgres_server", "database", "db_session", "async_db_session"},
     "redis": {"redis_server", "redis_client", "async_redis_client"},
@@ -52,15 +61,17 @@ class PluginSession:
         self.cut_short = True
         self.failed = False
         self._told = False
+        self._mode_of: Callable[[pytest.Item, Settings], str] | None = None
+        self._not_undone = 0
         self._gone: str | None = None
-        self.name, self.token, self.controller = _place_in_run()
+        self.name, self.token, self.controller = place_in_run(_RUN)
         self._set({_RUN: f"{self.token}:{self.controller}"})
         try:
             refuse_unknown_flags(arguments)
             self.settings = read_settings(
-                table=_table(config),
+                table=project_table(config),
                 environ=os.environ,
-                parse_table=_inline_table,
+                parse_table=inline_table,
                 command_line={
                     option.key: getattr(self._options, f"testkit_{option.key}", None)
                     for option in OPTIONS
@@ -68,14 +79,19 @@ class PluginSession:
             )
         except TestkitError as error:
             raise pytest.UsageError(str(error)) from error
-        current.unique = self.unique
+        current.unique = self._unique_name
         self._libpq = libpq_variables(os.environ)
         self.ignored = server_variables(os.environ)
 
     @cached_property
     def unique(self) -> UniqueNames:
         """Return the source of this process' unique names."""
+        from testkit.core.naming import UniqueNames
+
         return UniqueNames(worker=self.name, token=os.urandom(4).hex())
+
+    def _unique_name(self, prefix: str) -> str:
+        return self.unique(prefix)  # whose module most runs do not need
 
     @property
     def worker(self) -> Worker:
@@ -91,7 +107,7 @@ class PluginSession:
                 token=self.token,
                 controller=self.controller,
                 name=self.name,
-                workers=self._workers(),
+                workers=count_processes(self._options, self.name),
             )
         return self._worker
 
@@ -143,6 +159,20 @@ class PluginSession:
             self._told = True
             sys.stderr.write(f"\n{problem}\n\n")
 
+    def choose_modes(self, items: Sequence[pytest.Item]) -> None:
+        """Note which isolation each test asked for, where any did. Raises TK308."""
+        conftests = any(
+            hasattr(plugin, "pytestmark") for plugin in self._config.pluginmanager.get_plugins()
+        )
+        if conftests or any(item.get_closest_marker("isolation") for item in items):
+            from testkit.pytest_plugin import modes
+
+            self._mode_of = modes.mode_of
+            modes.choose_modes(items, self.settings, modes.folder_marks(self._config))
+
+    def _mode(self, item: pytest.Item) -> str:
+        return self._mode_of(item, self.settings) if self._mode_of else self.settings.isolation
+
     def collected(self, items: Sequence[pytest.Item]) -> None:
         """Start in the background what the collected tests will ask for."""
         asked = {name for item in items for name in _ours(item)}
@@ -169,8 +199,11 @@ class PluginSession:
         self.failed = False
         if self._guard is not None:
             self._guard.begin_test(item.nodeid)
+        mode = self._mode(item)
+        self._not_undone += mode == "none"
         if self._worker is not None:
-            self._worker.begin_test()
+            with plain_errors():
+                self._worker.begin_test(undone=mode != "none")
             if self._worker.lock_waits is not None:
                 self._worker.lock_waits.take()  # of a test that passed all the same
         teardown = item.teardown
@@ -189,7 +222,9 @@ class PluginSession:
             finally:
                 if self._worker is not None:
                     with plain_errors():
-                        note = self._worker.finish_test(item.nodeid, cut_short=self.cut_short)
+                        note = self._worker.finish_test(
+                            item.nodeid, cut_short=self.cut_short, undone=mode != "none"
+                        )
                     if note:
                         item.add_report_section("teardown", "testkit", note)
                     if self._stops(item.session):
@@ -239,11 +274,14 @@ class PluginSession:
 
     def heard(self, node: object) -> None:
         """Note what a worker of xdist says at its end."""
-        self._gone = self._gone or getattr(node, "workeroutput", {}).get(_GONE)
+        said = getattr(node, "workeroutput", {})
+        self._gone = self._gone or said.get(_GONE)
+        self._not_undone += said.get(_NOT_UNDONE, 0)
 
     def finished(self, session: pytest.Session) -> None:
         """Give a run whose server is gone the exit code 3; let a worker's controller know."""
         self._stops(session)
+        getattr(self._config, "workeroutput", {})[_NOT_UNDONE] = self._not_undone
         if self._gone is not None:
             session.exitstatus = 3
             getattr(self._config, "workeroutput", {})[_GONE] = self._gone
@@ -264,18 +302,26 @@ class PluginSession:
         from testkit.pytest_plugin.report import header_lines
 
         return header_lines(
-            self.settings, self._worker, ignored=self.ignored, distributing=self._distributes()
+            self.settings,
+            self._worker,
+            ignored=self.ignored,
+            distributing=distributes(self._options, self.name),
         )
 
     def summary(self) -> list[str]:
         """Return the server that is gone; those started although no header announced them."""
         if self._gone is not None:
             return ["", *self._gone.splitlines()]
-        if self.settings.configured or self._worker is None:
-            return []
-        from testkit.pytest_plugin.report import server_lines
+        lines = []
+        if self._not_undone and self.settings.isolation != "none":
+            lines.append(
+                f"testkit: {self._not_undone} tests ran without isolation, by their marker"
+            )
+        if not self.settings.configured and self._worker is not None:
+            from testkit.pytest_plugin.report import server_lines
 
-        return server_lines(self._worker)
+            lines += server_lines(self._worker)
+        return lines
 
     def end(self) -> None:
         """Stop the servers, restore the environment and the libraries."""
@@ -294,31 +340,10 @@ class PluginSession:
 
         The keepers would see to it, but only after our end.
         """
-        if not self._distributes():
+        if not distributes(self._options, self.name):
             return False
         name = f"testkit-{os.geteuid()}-{self.token}"
         return any((Path(root) / name).is_dir() for root in {tempfile.gettempdir(), "/tmp"})  # noqa: S108
-
-    def _distributes(self) -> bool:
-        options = self._options
-        return self.name == "main" and bool(
-            getattr(options, "numprocesses", None)
-            or getattr(options, "tx", None)
-            or getattr(options, "dist", "no") != "no"
-        )
-
-    def _workers(self) -> int:
-        """Return how many processes connect: xdist's workers and their controller, or this one."""
-        count = os.environ.get("PYTEST_XDIST_WORKER_COUNT")
-        if self.name != "main" and count:
-            return int(count) + 1
-        if not self._distributes():
-            return 1
-        wanted = getattr(self._options, "numprocesses", None)
-        if not isinstance(wanted, int):
-            wanted = len(getattr(self._options, "tx", None) or ()) or os.cpu_count() or 1
-        most = getattr(self._options, "maxprocesses", None)
-        return min(wanted, most or wanted) + 1
 
     def _set(self, variables: Mapping[str, str | None]) -> None:
         for name, value in variables.items():
@@ -361,38 +386,3 @@ def _ours(item: pytest.Item) -> Iterator[str]:
     for name in getattr(item, "fixturenames", ()):
         if name in definitions and definitions[name][-1].func.__module__.startswith("testkit."):
             yield name
-
-
-def _place_in_run() -> tuple[str, str, int]:
-    """Return this process' name in the run, the run's token, and the controller's pid.
-
-    A worker is a process that xdist named and that the controller itself started: a pytest that a
-    test starts inherits the same variables, but is a run of its own.
-    """
-    token, _, controller = os.environ.get(_RUN, "").partition(":")
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
-    if worker and controller == str(os.getppid()):
-        return worker, token, int(controller)
-    return "main", os.urandom(4).hex(), os.getpid()
-
-
-def _table(config: pytest.Config) -> Mapping[str, object] | None:
-    file = config.rootpath / "pyproject.toml"
-    if not file.is_file():
-        return None
-    import tomllib  # pytest itself loaded it for this file
-
-    try:
-        tool = tomllib.loads(file.read_text("utf-8")).get("tool", {})
-    except tomllib.TOMLDecodeError as error:
-        raise pytest.UsageError(f"{file}: {error}") from error
-    return checked_table(tool, str(file))
-
-
-def _inline_table(text: str) -> Mapping[str, object]:
-    import tomllib
-
-    value = tomllib.loads(f"value = {text}")["value"]
-    if not isinstance(value, dict):
-        raise ValueError("no table")  # noqa: TRY004 - as the parser does
-    return value

@@ -99,6 +99,8 @@ class Worker:
         self._failure: BaseException | None = None
         self._begun = False
         self._owners: dict[object, int] = {}
+        self._left: list[int] = []  # by tests that are not undone
+        self._before_test = NOTHING
         self._numbers = count(1)  # never used twice: two owners may be alive in any order
 
     # --- servers
@@ -219,13 +221,20 @@ class Worker:
 
     # --- isolation
 
-    def begin_test(self) -> None:
-        """Before the first test: what conftest files and imports did so far stays."""
-        if self._begun:
-            return
-        self._begun = True
+    def begin_test(self, *, undone: bool = True) -> None:
+        """Before the first test: what conftest files and imports did so far stays.
+
+        Before one that is undone: what those that were not have left goes.
+        """
         with self._noticing():
-            self._claim(-1, NOTHING, "the import of the tests")
+            if not self._begun:
+                self._begun = True
+                self._claim(-1, NOTHING, "the import of the tests")
+            if undone:
+                while self._left:
+                    self._end(self._left.pop())
+            else:
+                self._before_test = self.before_fixture()
 
     def before_fixture(self) -> Written:
         """Return how far database and Redis have been written, for ``after_fixture``."""
@@ -249,19 +258,24 @@ class Worker:
         if owner is None:
             return
         with self._noticing():
-            try:
-                if self.reset is not None:
-                    self.reset.end(owner)
-            finally:
-                if self.keyspace is not None:
-                    self.keyspace.end(owner)
+            self._end(owner)
 
-    def finish_test(self, who: str, *, cut_short: bool) -> str | None:
+    def finish_test(self, who: str, *, cut_short: bool, undone: bool = True) -> str | None:
         """Undo what the test did. Raises TK301 and TK302, charged to this test.
 
+        Where it is not to be undone it stays, like what a wider-scoped fixture did, until a test
+        begins that is.
         A test that was ``cut_short`` did not get to close what it opened, and its traceback keeps
         that alive: then TK302 is no second error but answered, as a note.
         """
+        if not undone:
+            if self.database is not None and self.database.snapshots is not None:
+                self._left += self.database.snapshots.give_up()
+            owner = next(self._numbers)
+            self._left.append(owner)
+            with self._noticing():
+                self._claim(owner, (None, self._before_test[1]), who)
+            return None
         with self._noticing():
             try:
                 if self.reset is not None:
@@ -299,6 +313,14 @@ class Worker:
         if self.database is not None:
             self.database.dispose()
         self.run.close()
+
+    def _end(self, owner: int) -> None:
+        try:
+            if self.reset is not None:
+                self.reset.end(owner)
+        finally:
+            if self.keyspace is not None:
+                self.keyspace.end(owner)
 
     def _claim(self, owner: int, since: Written, who: str) -> None:
         if self.reset is not None:

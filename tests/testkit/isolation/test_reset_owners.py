@@ -262,3 +262,22 @@ def test_a_fixture_may_make_the_tables_anew(server: PostgresServer, ddl: str) ->
         database.reset.finish("a test")
 
         assert database.contents() == before
+
+
+def test_a_fixture_that_changes_the_schema_keeps_the_numbers_that_it_drew(
+    server: PostgresServer,
+) -> None:
+    with journalled(server, *PEOPLE) as database:
+        before = database.contents()
+        since = database.reset.snapshot()
+        database.run("INSERT INTO people (name) VALUES ('x')", "ALTER TABLE people ADD late int")
+        database.run("CREATE TABLE other (id serial)", "INSERT INTO other DEFAULT VALUES")
+        database.reset.claim(1, since=since, who="a fixture")
+        during = database.contents()
+        database.run("INSERT INTO people (name) VALUES ('y')", "INSERT INTO other DEFAULT VALUES")
+        database.reset.finish("a test")
+        after = database.contents()
+        database.reset.end(1)
+
+        assert after == during
+        assert database.contents() == before

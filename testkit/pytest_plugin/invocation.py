@@ -1,0 +1,78 @@
+"""How pytest was called: the project's table, and this process' place among those of xdist."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from testkit.core.options import checked_table
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Mapping
+
+__all__ = ["count_processes", "distributes", "inline_table", "place_in_run", "project_table"]
+
+
+def place_in_run(variable: str) -> tuple[str, str, int]:
+    """Return this process' name in the run, the run's token, and the controller's pid.
+
+    ``variable`` is that by which a controller tells the last two to its workers.
+
+    A worker is a process that xdist named and that the controller itself started: a pytest that a
+    test starts inherits the same variables, but is a run of its own.
+    """
+    token, _, controller = os.environ.get(variable, "").partition(":")
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker and controller == str(os.getppid()):
+        return worker, token, int(controller)
+    return "main", os.urandom(4).hex(), os.getpid()
+
+
+def project_table(config: pytest.Config) -> Mapping[str, object] | None:
+    """Return ``[tool.testkit]`` of the project, None for none. Raises pytest.UsageError."""
+    file = config.rootpath / "pyproject.toml"
+    if not file.is_file():
+        return None
+    import tomllib  # pytest itself loaded it for this file
+
+    try:
+        tool = tomllib.loads(file.read_text("utf-8")).get("tool", {})
+    except tomllib.TOMLDecodeError as error:
+        raise pytest.UsageError(f"{file}: {error}") from error
+    return checked_table(tool, str(file))
+
+
+def inline_table(text: str) -> Mapping[str, object]:
+    """Return what an inline table of TOML holds. Raises ValueError."""
+    import tomllib
+
+    value = tomllib.loads(f"value = {text}")["value"]
+    if not isinstance(value, dict):
+        raise ValueError("no table")  # noqa: TRY004 - as the parser does
+    return value
+
+
+def distributes(options: Namespace, name: str) -> bool:
+    """Return whether this process hands its tests to workers of xdist."""
+    return name == "main" and bool(
+        getattr(options, "numprocesses", None)
+        or getattr(options, "tx", None)
+        or getattr(options, "dist", "no") != "no"
+    )
+
+
+def count_processes(options: Namespace, name: str) -> int:
+    """Return how many processes connect: xdist's workers and their controller, or this one."""
+    count = os.environ.get("PYTEST_XDIST_WORKER_COUNT")
+    if name != "main" and count:
+        return int(count) + 1
+    if not distributes(options, name):
+        return 1
+    wanted = getattr(options, "numprocesses", None)
+    if not isinstance(wanted, int):
+        wanted = len(getattr(options, "tx", None) or ()) or os.cpu_count() or 1
+    most = getattr(options, "maxprocesses", None)
+    return min(wanted, most or wanted) + 1
