@@ -167,15 +167,19 @@ class Journal:
 
     def _views(self, views: list[ViewName]) -> str:
         """Return the function that tells whether rows of materialized views were replaced."""
-        selects = [
-            f"SELECT {v.oid}::oid, concat(count(*), ' ', count(*) * age('3'::xid) - sum(age(xmin)))"
-            f" FROM {quoted(v.schema)}.{quoted(v.name)}"
-            for v in views
-        ] or ["SELECT NULL::oid, NULL::text WHERE false"]
+        # Meanwhile one may have been dropped, renamed or emptied.
+        each = (
+            "FOR rel, content IN SELECT c.oid, format('%I.%I', n.nspname, c.relname)"
+            " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            f" WHERE c.oid = ANY ('{{{','.join(str(v.oid) for v in views)}}}'::oid[])"
+            " AND c.relkind = 'm' AND c.relispopulated LOOP"
+            " EXECUTE 'SELECT concat(count(*), '' '', count(*) * age(''3''::xid) - sum(age(xmin)))"
+            " FROM ' || content INTO content; RETURN NEXT; END LOOP;"
+        )
         return (
             f"CREATE OR REPLACE FUNCTION {self.schema}.views_now()"
             " RETURNS TABLE (rel oid, content text) LANGUAGE plpgsql STABLE AS"
-            f" $views$ BEGIN RETURN QUERY {' UNION ALL '.join(selects)}; END $views$;"
+            f" $views$ BEGIN {each if views else ''} END $views$;"
         )
 
     def _triggers(self, table: TableFacts, full: str, function: str, *, transition: bool) -> str:

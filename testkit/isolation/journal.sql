@@ -108,10 +108,14 @@ CREATE FUNCTION pg_testkit.undo(owners integer[], seen pg_lsn, since timestamptz
 LANGUAGE plpgsql AS $$
 DECLARE
     moved record;
+    settled pg_snapshot;
 BEGIN
     sequences := 0;
     SELECT u.* INTO open, prepared FROM pg_testkit.unfinished(since) AS u;
     IF open IS NOT NULL OR prepared IS NOT NULL THEN RETURN; END IF;
+    -- Each statement sees more than the one before it: lines that a background job commits meanwhile
+    -- are neither undone nor deleted, but left to the next reset.
+    settled := pg_current_snapshot();
     wal := pg_current_wal_insert_lsn();
     IF wal = seen THEN RETURN; END IF;
     PERFORM pg_testkit.look_for_ddl();
@@ -120,8 +124,9 @@ BEGIN
         SELECT array_agg(image ORDER BY line) INTO blocked_by
         FROM pg_testkit.journal WHERE owner = ANY (owners) AND rel = 0;
         IF blocked_by IS NOT NULL THEN RETURN; END IF;
-        tables := pg_testkit.apply(owners, 1);
-        DELETE FROM pg_testkit.journal WHERE owner = ANY (owners);
+        tables := pg_testkit.apply(owners, 1, settled);
+        DELETE FROM pg_testkit.journal
+        WHERE owner = ANY (owners) AND pg_visible_in_snapshot(xid, settled);
     END IF;
     FOR moved IN
         SELECT m.* FROM pg_testkit.sequence_mark m, pg_testkit.sequence_now(m.rel) AS v
@@ -174,14 +179,10 @@ BEGIN
 END
 $$;
 
--- The owner ends: its sequences go back to where they stood before it, then its rows go.
-CREATE FUNCTION pg_testkit.undo_owner(ended integer, since timestamptz, OUT open integer[],
-                                      OUT prepared text[], OUT blocked_by text[], OUT tables oid[],
-                                      OUT sequences integer, OUT wal pg_lsn)
-LANGUAGE plpgsql AS $$
+-- What the owner shares with later ones becomes theirs; its sequences are to go back to where they
+-- stood before it.
+CREATE FUNCTION pg_testkit.release(ended integer) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    SELECT u.* INTO open, prepared FROM pg_testkit.unfinished(since) AS u;
-    IF open IS NOT NULL OR prepared IS NOT NULL THEN RETURN; END IF;
     -- A later owner moved the sequence on: then that one's "before" is ours.
     UPDATE pg_testkit.sequence_before l SET last_value = b.last_value, is_called = b.is_called
     FROM pg_testkit.sequence_before b
@@ -191,6 +192,18 @@ BEGIN
     WHERE b.owner = ended AND b.rel = m.rel AND pg_testkit.next_owner(b.rel, ended) IS NULL;
     DELETE FROM pg_testkit.sequence_before WHERE owner = ended;
     PERFORM pg_testkit.hand_on(ended, pg_testkit.later_owners(ended));
+END
+$$;
+
+-- The owner ends: its sequences go back, then its rows go.
+CREATE FUNCTION pg_testkit.undo_owner(ended integer, since timestamptz, OUT open integer[],
+                                      OUT prepared text[], OUT blocked_by text[], OUT tables oid[],
+                                      OUT sequences integer, OUT wal pg_lsn)
+LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT u.* INTO open, prepared FROM pg_testkit.unfinished(since) AS u;
+    IF open IS NOT NULL OR prepared IS NOT NULL THEN RETURN; END IF;
+    PERFORM pg_testkit.release(ended);
     SELECT u.* INTO open, prepared, blocked_by, tables, sequences, wal
     FROM pg_testkit.undo(ARRAY[0, ended], NULL, NULL) AS u;
 END

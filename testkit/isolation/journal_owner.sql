@@ -197,8 +197,8 @@ $$;
 
 -- See journal_superuser.sql. Where a key or a check stands in the way, what it raises is the caller's
 -- to handle.
-CREATE FUNCTION pg_testkit.apply(owners integer[], direction integer) RETURNS oid[]
-LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_testkit.apply(owners integer[], direction integer, settled pg_snapshot)
+RETURNS oid[] LANGUAGE plpgsql AS $$
 DECLARE
     tables oid[];
     pieces text;
@@ -212,7 +212,8 @@ BEGIN
     INTO tables, names, pieces
     FROM (SELECT rel, bool_or(net * direction < 0) AS came, bool_or(net * direction > 0) AS went
           FROM (SELECT rel, sum(sign) AS net FROM pg_testkit.journal
-                WHERE owner = ANY (owners) AND rel <> 0 GROUP BY rel, image) AS images
+                WHERE owner = ANY (owners) AND rel <> 0 AND pg_visible_in_snapshot(xid, settled)
+                GROUP BY rel, image) AS images
           WHERE net <> 0 GROUP BY rel) AS summed
          JOIN pg_testkit.piece USING (rel);
     IF tables IS NULL THEN RETURN NULL; END IF;
@@ -221,13 +222,19 @@ BEGIN
     FROM pg_testkit.user_trigger
     WHERE rel = ANY (tables) OR rel IN (
         SELECT coalesce(pg_partition_root(conrelid), conrelid) FROM pg_constraint
-        WHERE contype = 'f' AND confrelid = ANY (tables));
+        WHERE contype = 'f' AND confrelid IN (
+            SELECT rel FROM pg_testkit.tracked
+            WHERE coalesce(pg_partition_root(rel)::oid, rel) = ANY (tables)));
     IF off IS NOT NULL THEN EXECUTE off; END IF;
     IF names THEN PERFORM set_config('search_path', 'pg_catalog', true); END IF;
+    PERFORM set_config('testkit.quiet', 'off', true);
     EXECUTE 'WITH net AS MATERIALIZED (
         SELECT rel, image, sum(sign) * $2 AS n FROM pg_testkit.journal
-        WHERE owner = ANY ($1) AND rel <> 0 GROUP BY rel, image HAVING sum(sign) <> 0
-    )' || pieces || ' SELECT' USING owners, direction;
+        WHERE owner = ANY ($1) AND rel <> 0 AND pg_visible_in_snapshot(xid, $3)
+        GROUP BY rel, image HAVING sum(sign) <> 0
+    )' || pieces || ' SELECT' USING owners, direction, settled;
+    PERFORM set_config('testkit.quiet', 'on', true);
+    PERFORM pg_testkit.check_applied(owners, direction, settled);
     IF off IS NOT NULL THEN
         -- No table can be altered while checks of it are still to come.
         SET CONSTRAINTS ALL IMMEDIATE;
@@ -235,5 +242,29 @@ BEGIN
         UPDATE pg_testkit.catalog_seen SET sums[1] = (pg_testkit.catalog_sums())[1];
     END IF;
     RETURN tables;
+END
+$$;
+
+-- A key's CASCADE, SET NULL or SET DEFAULT looks at what a row was, not at whether another one has its
+-- value now: it may take rows along that had nothing to do with it. So the journal also writes down what
+-- `apply` does. Together with the lines that were to be applied it must come to nothing.
+CREATE FUNCTION pg_testkit.check_applied(owners integer[], direction integer, settled pg_snapshot)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    this xid8 := pg_current_xact_id();
+    wrong oid;
+BEGIN
+    SELECT rel INTO wrong FROM pg_testkit.journal
+    WHERE owner = ANY (owners || 0) AND rel <> 0
+      AND (xid = this OR owner = ANY (owners) AND pg_visible_in_snapshot(xid, settled))
+    GROUP BY rel, image HAVING sum(CASE WHEN xid = this THEN sign * direction ELSE sign END) <> 0
+    LIMIT 1;
+    IF wrong IS NOT NULL THEN
+        RAISE integrity_constraint_violation USING
+            MESSAGE = 'a key changed other rows of ' || wrong::regclass,
+            SCHEMA = (SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = wrong),
+            TABLE = (SELECT relname FROM pg_class WHERE oid = wrong);
+    END IF;
+    DELETE FROM pg_testkit.journal WHERE owner = 0 AND xid = this;
 END
 $$;

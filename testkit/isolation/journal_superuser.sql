@@ -42,8 +42,10 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- Take the changes of these owners out of the tables (direction 1), or put them in again (-1) where
--- a database was made anew. Equal lines cancel; what is left over is the difference.
-CREATE FUNCTION pg_testkit.apply(owners integer[], direction integer) RETURNS oid[]
+-- a database was made anew: the lines that were committed at `settled`. Equal lines cancel; what is
+-- left over is the difference.
+CREATE FUNCTION pg_testkit.apply(owners integer[], direction integer, settled pg_snapshot)
+RETURNS oid[]
 LANGUAGE plpgsql AS $$
 DECLARE
     change record;
@@ -53,7 +55,8 @@ BEGIN
         SELECT rel, array_agg(image) FILTER (WHERE net * direction < 0) AS came,
                array_agg(image) FILTER (WHERE net * direction > 0) AS went
         FROM (SELECT rel, image, sum(sign) AS net FROM pg_testkit.journal
-              WHERE owner = ANY (owners) AND rel <> 0 GROUP BY rel, image) AS summed,
+              WHERE owner = ANY (owners) AND rel <> 0 AND pg_visible_in_snapshot(xid, settled)
+              GROUP BY rel, image) AS summed,
              generate_series(1, abs(net))
         GROUP BY rel
     LOOP

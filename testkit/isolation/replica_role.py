@@ -24,7 +24,10 @@ def undo_function(table: TableFacts, *, schema: str) -> str:
     stored = ", ".join(quoted(c) for c in table.stored)
     image = row_image(table)
     if table.key:
-        match = " AND ".join(f"t.{quoted(c)} = x.{quoted(c)}" for c in table.key)
+        match = " AND ".join(
+            f"t.{quoted(c)} {equals} x.{quoted(c)}"
+            for c, equals in zip(table.key, table.equals, strict=True)
+        )
         delete = (
             f"DELETE FROM {full} AS t USING unnest(pg_testkit_came::{full}[]) AS x WHERE {match};"
         )

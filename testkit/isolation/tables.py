@@ -46,12 +46,26 @@ WITH RECURSIVE part AS (
     LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
     WHERE a.attnum > 0 AND NOT a.attisdropped GROUP BY a.attrelid
 ), keys AS (
-    SELECT i.indrelid, array_agg(a.attname::text ORDER BY a.attnum) AS names
-    FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+    -- Without what a key merely INCLUDEs; the operator by its schema, which need not be on the path.
+    SELECT i.indrelid, array_agg(a.attname::text ORDER BY a.attnum) AS names,
+           array_agg(coalesce('OPERATOR(' || quote_ident(n.nspname) || '.' || o.oprname || ')', '=')
+                     ORDER BY a.attnum) AS equals
+    FROM pg_index i CROSS JOIN generate_series(0, i.indnkeyatts - 1) AS nth
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[nth]
+    JOIN pg_opclass c ON c.oid = i.indclass[nth]
+    LEFT JOIN pg_am m ON m.oid = c.opcmethod AND m.amname = 'btree'
+    LEFT JOIN pg_amop p ON p.amopmethod = m.oid AND p.amopfamily = c.opcfamily AND p.amopstrategy = 3
+        AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype
+    LEFT JOIN pg_operator o ON o.oid = p.amopopr LEFT JOIN pg_namespace n ON n.oid = o.oprnamespace
     WHERE i.indisprimary GROUP BY i.indrelid
+), referenced AS (
+    -- Also by a key to one partition alone.
+    SELECT DISTINCT p.root AS oid FROM pg_constraint f JOIN part p ON p.oid = f.confrelid
+    WHERE f.contype = 'f'
 ), facts AS (
     SELECT p.oid::int8 AS oid, p.root::int8 AS root, n.nspname::text AS schema, c.relname::text AS name,
            c.relkind = 'p' AS partitioned, coalesce(k.names, '{}') AS key,
+           coalesce(k.equals, '{}') AS equals,
            coalesce(cols.stored, '{}') AS stored, rootcols.names AS root_columns,
            coalesce(rootcols.virtual, '{}') AS virtual,
            format('%I.%I', rn.nspname, rc.relname) AS root_name,
@@ -60,13 +74,11 @@ WITH RECURSIVE part AS (
            EXISTS (SELECT FROM pg_inherits i JOIN pg_class kid ON kid.oid = i.inhrelid
                    WHERE p.oid IN (i.inhrelid, i.inhparent) AND NOT kid.relispartition) AS inherits,
            c.relhasrules AS rules, c.relforcerowsecurity AS forced,
-           EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.confrelid = p.root)
-               AS referenced,
+           p.root IN (SELECT oid FROM referenced) AS referenced,
            coalesce(cols.fixed, '{}') AS fixed,
            concat_ws('|', p.root, n.nspname, c.relname, cols.shape, k.names, c.relhasrules,
                      c.relforcerowsecurity,
-                     EXISTS (SELECT FROM pg_constraint f
-                             WHERE f.contype = 'f' AND f.confrelid = p.root)) AS shape
+                     p.root IN (SELECT oid FROM referenced)) AS shape
     FROM part p
     JOIN pg_class c ON c.oid = p.oid JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_class rc ON rc.oid = p.root JOIN pg_namespace rn ON rn.oid = rc.relnamespace
@@ -96,6 +108,7 @@ class TableFacts:
     name: str
     partitioned: bool
     key: list[str]
+    equals: list[str]
     stored: list[str]
     root_columns: list[str] | None
     virtual: list[str]

@@ -16,6 +16,7 @@ def facts(**changes: Any) -> TableFacts:
         "name": "people",
         "partitioned": False,
         "key": ["id"],
+        "equals": ["="],
         "stored": ["id", "name"],
         "root_columns": ["id", "name"],
         "virtual": [],

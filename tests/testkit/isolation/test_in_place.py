@@ -28,13 +28,13 @@ def test_an_identity_that_takes_no_update_is_left_as_it_is() -> None:
     assert 'SET "name" = (r.x)."name"' in pieces.does_both
 
 
-def test_a_value_that_only_an_insert_can_give_is_given_by_one() -> None:
+def test_a_value_that_only_an_insert_can_give_does_not_take_the_row_away() -> None:
     pieces = pieces_of(facts(referenced=True, fixed=["name"]))
 
-    assert "UPDATE" not in pieces.does_both
+    assert 'SET "id" = (r.x)."id" FROM' in pieces.does_both
 
 
 def test_a_table_without_columns_has_rows_all_the_same() -> None:
-    pieces = pieces_of(facts(key=[], stored=[], root_columns=None))
+    pieces = pieces_of(facts(key=[], equals=[], stored=[], root_columns=None))
 
     assert 'INSERT INTO "public"."people" SELECT ' in pieces.puts_in

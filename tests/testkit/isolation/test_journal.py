@@ -58,7 +58,7 @@ def test_a_leaf_with_its_columns_in_another_order_writes_rows_of_its_root() -> N
 
 
 def test_a_table_without_a_key_is_undone_by_counting_equal_rows() -> None:
-    keyed, keyless = tracked([facts()]), tracked([facts(key=[])])
+    keyed, keyless = tracked([facts()]), tracked([facts(key=[], equals=[])])
 
     assert 't."id" = x."id"' in keyed
     assert "row_number() OVER" in keyless
