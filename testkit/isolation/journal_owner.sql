@@ -36,13 +36,41 @@ CREATE TABLE pg_testkit.catalog_mark (
     content bigint NOT NULL
 );
 
--- The catalogs of what tests hardly ever make, and never change: that one came or went is enough.
+-- The catalogs of what tests hardly ever make: that one came or went is enough, save for those in
+-- `rare_now`.
 CREATE FUNCTION pg_testkit.rare_classes() RETURNS oid[] LANGUAGE sql IMMUTABLE AS $$
     SELECT ARRAY[
         'pg_am', 'pg_cast', 'pg_collation', 'pg_conversion', 'pg_extension', 'pg_foreign_data_wrapper',
         'pg_foreign_server', 'pg_language', 'pg_opclass', 'pg_operator', 'pg_opfamily',
-        'pg_publication', 'pg_statistic_ext', 'pg_transform', 'pg_ts_config', 'pg_ts_dict',
+        'pg_statistic_ext', 'pg_transform', 'pg_ts_config', 'pg_ts_dict',
         'pg_ts_parser', 'pg_ts_template']::regclass[]::oid[]
+$$;
+
+-- What an ordinary role may change besides. None of these has a row in most databases, or few.
+CREATE FUNCTION pg_testkit.rare_now()
+RETURNS TABLE (class oid, object oid, part integer, content text, writer xid)
+LANGUAGE sql STABLE AS $$
+    SELECT 'pg_publication'::regclass, t.oid, 0, t::text, t.xmin FROM pg_publication t
+    UNION ALL SELECT 'pg_publication_rel'::regclass, t.oid, 0, t::text, t.xmin
+        FROM pg_publication_rel t
+    UNION ALL SELECT 'pg_publication_namespace'::regclass, t.oid, 0, t::text, t.xmin
+        FROM pg_publication_namespace t
+    UNION ALL SELECT 'pg_statistic_ext'::regclass, t.oid, 0, t::text, t.xmin FROM pg_statistic_ext t
+    UNION ALL SELECT 'pg_collation'::regclass, t.oid, 0, t::text, t.xmin FROM pg_collation t
+        WHERE t.oid >= 16384
+    UNION ALL SELECT 'pg_operator'::regclass, t.oid, 0, t::text, t.xmin FROM pg_operator t
+        WHERE t.oid >= 16384
+    UNION ALL SELECT 'pg_ts_dict'::regclass, t.oid, 0, t::text, t.xmin FROM pg_ts_dict t
+        WHERE t.oid >= 16384
+    UNION ALL SELECT 'pg_ts_config'::regclass, t.oid, 0, t::text, t.xmin FROM pg_ts_config t
+        WHERE t.oid >= 16384
+    UNION ALL SELECT 'pg_ts_config'::regclass, t.mapcfg, -1000 * t.maptokentype - t.mapseqno,
+        t::text, t.xmin FROM pg_ts_config_map t WHERE t.mapcfg >= 16384
+    UNION ALL SELECT 'pg_extension'::regclass, t.oid, 0, t::text, t.xmin FROM pg_extension t
+        WHERE t.oid >= 16384
+    -- The comment on a schema that initdb made.
+    UNION ALL SELECT t.classoid, t.objoid, -3 - t.objsubid, t::text, t.xmin FROM pg_description t
+        WHERE t.classoid = 'pg_namespace'::regclass AND t.objoid < 16384
 $$;
 
 -- What initdb made has numbers below 16384. age() counts back from the next transaction, so the age
@@ -61,6 +89,9 @@ CREATE FUNCTION pg_testkit.catalog_sums() RETURNS text[] LANGUAGE sql STABLE AS 
         (SELECT count(*) * age('3'::xid) - sum(age(xmin)) FROM pg_namespace
          WHERE age(xmin) < 2147483647),  -- which is the age of what initdb made
         (SELECT count(*) * age('3'::xid) - sum(age(xmin)) FROM pg_enum),
+        (SELECT count(*) * age('3'::xid) - sum(age(xmin)) FROM pg_index WHERE indexrelid >= 16384),
+        (SELECT count(*) * age('3'::xid) - sum(age(writer)) FROM pg_testkit.rare_now()
+         WHERE age(writer) < 2147483647),
         (SELECT count(*) * age('3'::xid) - sum(age(xmin)) FROM pg_default_acl),
         (SELECT count(*) * age('3'::xid) - sum(age(xmin)) FROM pg_description WHERE objoid >= 16384),
         (SELECT count(*) * age('3'::xid) - sum(age(xmin)) FROM pg_depend
@@ -87,6 +118,9 @@ RETURNS TABLE (class oid, object oid, part integer, content bigint) LANGUAGE sql
             c.relname, c.relnamespace, c.relowner, c.relam, c.reltablespace, c.relpersistence,
             c.relkind, c.relnatts, c.relchecks, c.relrowsecurity, c.relforcerowsecurity,
             c.relreplident, c.relispartition, c.relpartbound::text, c.reloptions, c.relacl,
+            (SELECT t.typacl FROM pg_type t WHERE t.oid = c.reltype),
+            (SELECT array_agg(i.inhparent ORDER BY i.inhseqno) FROM pg_inherits i
+             WHERE i.inhrelid = c.oid),
             CASE c.relkind WHEN 'm' THEN c.relfilenode END)::text
         FROM shown c
         UNION ALL SELECT 'pg_class'::regclass, v.rel, -1, v.content FROM pg_testkit.views_now() v
@@ -94,6 +128,11 @@ RETURNS TABLE (class oid, object oid, part integer, content bigint) LANGUAGE sql
             WHERE t.seqrelid IN (SELECT oid FROM shown)
         UNION ALL SELECT 'pg_class'::regclass, t.attrelid, t.attnum, t::text FROM pg_attribute t
             WHERE t.attnum > 0 AND t.attrelid IN (SELECT oid FROM shown)
+        UNION ALL SELECT 'pg_class'::regclass, t.indexrelid, -4,
+            ROW(t.indisunique, t.indisprimary, t.indimmediate, t.indisclustered, t.indisvalid,
+                t.indisreplident)::text
+            FROM pg_index t WHERE t.indexrelid IN (SELECT oid FROM shown)
+        UNION ALL SELECT r.class, r.object, r.part, r.content FROM pg_testkit.rare_now() r
         UNION ALL SELECT 'pg_attrdef'::regclass, t.oid, 0, t::text FROM pg_attrdef t
             WHERE t.adrelid IN (SELECT oid FROM shown)
         UNION ALL SELECT 'pg_trigger'::regclass, t.oid, 0, t::text FROM pg_trigger t

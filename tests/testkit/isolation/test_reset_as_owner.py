@@ -304,3 +304,45 @@ def test_a_materialized_view_may_be_empty_or_gone(
     with journalled(owner_server, *schema) as database:
         check(database, "INSERT INTO t VALUES (1)")
         check(database, "INSERT INTO t VALUES (1)", command, replaced=1)
+
+
+SELDOM = (
+    "CREATE TABLE t (id int NOT NULL, n int NOT NULL, CONSTRAINT t_id UNIQUE (id), CONSTRAINT t_n UNIQUE (n))",
+    "ALTER TABLE t REPLICA IDENTITY USING INDEX t_id",
+    "CREATE TABLE one (); CREATE TABLE other ()",
+    "CREATE TYPE pair AS (a int, b int)",
+    "CREATE PUBLICATION news FOR TABLE t",
+    "CREATE STATISTICS st ON id, n FROM t",
+    'CREATE COLLATION plain FROM "C"',
+    "CREATE TEXT SEARCH CONFIGURATION words (COPY = simple)",
+    "CREATE TEXT SEARCH DICTIONARY dict (TEMPLATE = simple)",
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("ALTER TABLE t CLUSTER ON t_n", "index public.t_n was changed"),
+        ("ALTER TABLE t REPLICA IDENTITY USING INDEX t_n", "index public.t_n was changed"),
+        ("ALTER TABLE one INHERIT other", "table public.one was changed"),
+        ("REVOKE USAGE ON TYPE pair FROM public", "composite type public.pair was changed"),
+        ("COMMENT ON SCHEMA public IS 'x'", "schema public was"),
+        ("ALTER PUBLICATION news ADD TABLE one", "publication of table public.one in publication"),
+        ("ALTER PUBLICATION news SET (publish = 'insert')", "publication news was changed"),
+        ("DROP PUBLICATION news", "publication news was dropped"),
+        ("ALTER STATISTICS st SET STATISTICS 10", "statistics object public.st was changed"),
+        ("ALTER COLLATION plain RENAME TO simple", "collation public.plain was changed"),
+        ("ALTER TEXT SEARCH CONFIGURATION words DROP MAPPING FOR word", "configuration public.words"),
+        ("ALTER TEXT SEARCH DICTIONARY dict (StopWords = english)", "dictionary public.dict was"),
+    ],
+)
+def test_what_is_seldom_changed_is_noticed_too(
+    owner_server: PostgresServer, command: str, told: str
+) -> None:
+    with journalled(owner_server, *SELDOM) as database:
+        database.run(command)
+        noticed = database.noticed()
+        database.reset.finish("a test")
+
+        assert told in str(noticed)
+        assert database.replaced == 1
