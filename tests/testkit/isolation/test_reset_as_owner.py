@@ -265,21 +265,15 @@ def test_what_a_fixture_did_and_cannot_be_put_back_ends_with_it(
     )
     with journalled(owner_server, *schema) as database:
         before = database.contents()
-        steps = (
-            (
-                "UPDATE parent SET code = 'x' WHERE id = 1",
-                "UPDATE parent SET code = 'one' WHERE id = 2",
-                "UPDATE parent SET code = 'two' WHERE id = 1",
-                "INSERT INTO parent (code) VALUES ('shared')",
-            ),
-            ("UPDATE parent SET code = 'shared too' WHERE code = 'shared'",),
+        since = database.reset.snapshot()
+        database.run(
+            "UPDATE parent SET code = 'x' WHERE id = 1",
+            "UPDATE parent SET code = 'one' WHERE id = 2",
+            "UPDATE parent SET code = 'two' WHERE id = 1",
+            "INSERT INTO parent (code) VALUES ('three')",
         )
-        for owner, statements in enumerate(steps, 1):
-            since = database.reset.snapshot()
-            database.run(*statements)
-            database.reset.claim(owner, since=since, who=f"fixture {owner}")
+        database.reset.claim(1, since=since, who="a fixture")
         database.reset.end(1)
-        database.reset.end(2)
 
         assert (database.contents(), database.replaced) == (before, 1)
 
