@@ -321,6 +321,16 @@ CATALOGUE: Final[dict[str, Message]] = {
         "without isolation, leave isolation = 'reset' in the configuration all the same, and mark their\n"
         'folder: pytestmark = pytest.mark.isolation("none") in its conftest.py.',
     ),
+    "TK309": Message(
+        "Rows of a wider-scoped fixture could not be put back",
+        "After {who} the database was made anew, and what {holder} had committed did not fit in: {reason}.",
+        "database {database}",
+        "Without superuser, rows that others refer to are changed one by one; the fixture had let two of\n"
+        "them change places under a unique key.",
+        "testkit explain TK309",
+        "The fixture's rows are gone until it is set up again. Let it make rows of its own instead of\n"
+        "swapping values of those that are there, or name a superuser in the URL.",
+    ),
     "TK401": Message(
         "A factory has no session",
         "{factory} was asked to create a row outside a test.",

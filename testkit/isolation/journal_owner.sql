@@ -44,6 +44,7 @@ CREATE FUNCTION pg_testkit.rare_classes() RETURNS oid[] LANGUAGE sql IMMUTABLE A
         'pg_foreign_server', 'pg_language', 'pg_opclass', 'pg_operator', 'pg_opfamily',
         'pg_statistic_ext', 'pg_transform', 'pg_ts_config', 'pg_ts_dict',
         'pg_ts_parser', 'pg_ts_template']::regclass[]::oid[]
+        || to_regclass('pg_publication_namespace')::oid  -- which came with version 15
 $$;
 
 -- What an ordinary role may change besides. None of these has a row in most databases, or few.
@@ -53,8 +54,6 @@ LANGUAGE sql STABLE AS $$
     SELECT 'pg_publication'::regclass, t.oid, 0, t::text, t.xmin FROM pg_publication t
     UNION ALL SELECT 'pg_publication_rel'::regclass, t.oid, 0, t::text, t.xmin
         FROM pg_publication_rel t
-    UNION ALL SELECT 'pg_publication_namespace'::regclass, t.oid, 0, t::text, t.xmin
-        FROM pg_publication_namespace t
     UNION ALL SELECT 'pg_statistic_ext'::regclass, t.oid, 0, t::text, t.xmin FROM pg_statistic_ext t
     UNION ALL SELECT 'pg_collation'::regclass, t.oid, 0, t::text, t.xmin FROM pg_collation t
         WHERE t.oid >= 16384

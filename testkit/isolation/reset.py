@@ -296,6 +296,22 @@ class DatabaseReset:
         self._server.create_database(self._database)
         self._connection = self._connect()
         self._replaced()
+        try:
+            self._put_in_again(kept, marks)
+        except psycopg.IntegrityError as error:
+            standing = " and ".join(held.who for held in self._held.values())
+            raise TestkitError(
+                "TK309",
+                who=who,
+                holder=standing,
+                reason=error.diag.message_primary,
+                database=self._database,
+            ) from error
+
+    def _put_in_again(
+        self, kept: dict[str, list[tuple[Any, ...]]], marks: list[tuple[Any, ...]]
+    ) -> None:
+        """Put what fixtures that stand hold into a database that was made anew."""
         with self._connection.transaction(), self._connection.cursor() as cursor:
             for table, rows in kept.items():
                 into = self._journal.sql(f"COPY {table} FROM STDIN")

@@ -93,6 +93,30 @@ def test_rows_that_change_places_while_a_fixture_stands_are_put_back_too(
         assert database.contents()["public.other"] == []
 
 
+def test_a_fixture_whose_rows_changed_places_is_told_where_they_cannot_be_put_back(
+    owner_server: PostgresServer,
+) -> None:
+    with journalled(owner_server, *family("")) as database:
+        before = database.contents()
+        since = database.reset.snapshot()
+        database.run(
+            "UPDATE child SET code = NULL",
+            "UPDATE parent SET code = 'x' WHERE id = 1",
+            "UPDATE parent SET code = 'one' WHERE id = 2",
+            "UPDATE parent SET code = 'two' WHERE id = 1",
+        )
+        database.reset.claim(1, since=since, who="fixture swapped")
+        database.run("CREATE TABLE other (id int)")
+        with pytest.raises(TestkitError, match="TK309") as caught:
+            database.reset.finish("test_that_changes_the_schema")
+        database.run("INSERT INTO child VALUES (30, 3, 'three')")
+        database.reset.finish("the next test")
+        database.reset.end(1)
+
+        assert "what fixture swapped had committed" in str(caught.value)
+        assert database.contents() == before
+
+
 @pytest.mark.parametrize("state", ["ENABLE", "ENABLE ALWAYS"])
 @pytest.mark.parametrize("level", ["ROW", "STATEMENT"])
 def test_triggers_keep_still_and_are_as_they_were(
@@ -326,7 +350,10 @@ SELDOM = (
         ("DROP PUBLICATION news", "publication news was dropped"),
         ("ALTER STATISTICS st SET STATISTICS 10", "statistics object public.st was changed"),
         ("ALTER COLLATION plain RENAME TO simple", "collation public.plain was changed"),
-        ("ALTER TEXT SEARCH CONFIGURATION words DROP MAPPING FOR word", "configuration public.words"),
+        (
+            "ALTER TEXT SEARCH CONFIGURATION words DROP MAPPING FOR word",
+            "configuration public.words",
+        ),
         ("ALTER TEXT SEARCH DICTIONARY dict (StopWords = english)", "dictionary public.dict was"),
     ],
 )
