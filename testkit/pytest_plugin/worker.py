@@ -254,6 +254,8 @@ class Worker:
         A test that was ``cut_short`` did not get to close what it opened, and its traceback keeps
         that alive: then TK302 is no second error but answered, as a note.
         """
+        if self.database is not None:
+            self.database.finish_test()
         with self._noticing():
             try:
                 if self.reset is not None:

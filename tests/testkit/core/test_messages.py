@@ -37,6 +37,10 @@ VALUES: Final[dict[str, object]] = {
 }
 
 
+# What raises a code: TestkitError and its subclasses.
+RAISED: Final = {"TestkitError", "UnexpectedQueriesError"}
+
+
 def values_of(code: str) -> dict[str, object]:
     names = {name for part in CATALOGUE[code][1:5] for name in fields(part)}
     return {name: VALUES.get(name, f"the {name}") for name in names}
@@ -47,11 +51,11 @@ def fields(text: str) -> set[str]:
 
 
 def raised() -> list[tuple[str, set[str], str]]:
-    """Return code, names of values and place of every ``TestkitError(...)`` in the package."""
+    """Return code, names of values and place of every error of ours in the package."""
     found = []
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "TestkitError"):
+            if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") in RAISED):
                 continue
             first = node.args[0]
             if isinstance(first, ast.Constant) and isinstance(first.value, str):
