@@ -290,10 +290,9 @@ CATALOGUE: Final[dict[str, Message]] = {
         "{where}",
         "What was sent, the most frequent first:\n{statements}",
         "testkit explain TK321",
-        "A statement is one call of a cursor's execute or executemany by SQLAlchemy, on any engine for the\n"
-        "test's database, in any thread or task. BEGIN, COMMIT, ROLLBACK and savepoints do not count, nor do\n"
-        "what a dialect asks on its first connection and a pool's ping. Below each statement stands the line\n"
-        "of your code that caused it.",
+        "A statement is one execute or executemany of a cursor by SQLAlchemy, on any engine for the test's\n"
+        "database, in any thread or task; not BEGIN, COMMIT, ROLLBACK, savepoints, first connections, pings.\n"
+        "Below each statement stands the line of your code that caused it.",
     ),
     "TK322": Message(
         "One statement for each row (N+1)",
@@ -301,17 +300,15 @@ CATALOGUE: Final[dict[str, Message]] = {
         "{where}",
         "What was sent in a loop, or by attributes that load when they are read:\n{statements}",
         "testkit explain TK322",
-        "A loop over N objects that reads a relationship asks the database N times, once for each. Load it\n"
-        "with the objects: select(Parent).options(selectinload(Parent.children)). lazy='raise_on_sql' on the\n"
-        "relationship makes every such read an error. A loop of your own becomes one statement with IN, a\n"
-        "join, or a list of parameters. each_at_most=N is how many may differ.",
+        "A loop over N objects that reads a relationship asks the database N times. Load it with the\n"
+        "objects: select(Parent).options(selectinload(Parent.children)). A loop of your own becomes one\n"
+        "statement with IN, a join, or a list of parameters. each_at_most=N is how many may differ.",
     ),
     "TK323": Message(
         "queries.expect was called in a way that means nothing",
         "database.queries.expect: {problem}.",
         "{where}",
-        "It wants at least one of exactly, at_most, at_least (whole numbers from 0 on) and each_at_most\n"
-        "(from 1 on).",
+        "It wants one of exactly, at_most, at_least (numbers from 0 on) and each_at_most (from 1 on).",
         "testkit explain TK323",
         "with database.queries.expect(at_most=3): … counts; expect(each_at_most=2) finds N+1;\n"
         "with database.queries.record() as seen: … only records.",
@@ -322,9 +319,8 @@ CATALOGUE: Final[dict[str, Message]] = {
         "{test}",
         "{queries}",
         "testkit explain TK324",
-        "Time is that of the test itself, without its fixtures. Mark the test @pytest.mark.slow if it must\n"
-        "take so long, or raise `budget`. A machine under load makes every test slower: let the budget be\n"
-        "several times what a test takes.",
+        "The time is that of the test without its fixtures. Mark it @pytest.mark.slow if it must take so\n"
+        "long, or raise `budget`: on a machine under load every test takes several times as long.",
     ),
     "TK401": Message(
         "A factory has no session",
