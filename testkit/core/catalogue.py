@@ -286,7 +286,7 @@ CATALOGUE: Final[dict[str, Message]] = {
     ),
     "TK321": Message(
         "Another number of statements than expected",
-        "This block was to send {expected} statements, but sent {sent}.",
+        "This block was to send {expected}, but sent {sent}.",
         "{where}",
         "What was sent, the most frequent first:\n{statements}",
         "testkit explain TK321",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["hold_to_budget", "note_debugger", "statements_timed"]
 
 _statements: Final = pytest.StashKey["Recording"]()
+_at_work: Final = pytest.StashKey[bool]()
 _debugged: Final = pytest.StashKey[bool]()
 
 
@@ -25,11 +26,15 @@ _debugged: Final = pytest.StashKey[bool]()
 def statements_timed(item: pytest.Item, database: Database | None) -> Iterator[None]:
     """Time the statements of the test itself; nothing where it has no database or is slow."""
     item.config.stash[_debugged] = False
-    if database is None or _is_exempt(item):
-        yield
-        return
-    with database.queries.times() as item.stash[_statements]:
-        yield
+    item.stash[_at_work] = True
+    try:
+        if database is None or _is_exempt(item):
+            yield
+            return
+        with database.queries.times() as item.stash[_statements]:
+            yield
+    finally:
+        item.stash[_at_work] = False
 
 
 def note_debugger(config: pytest.Config) -> None:
@@ -45,6 +50,8 @@ def hold_to_budget(
         return
     if _is_exempt(item) or item.config.stash.get(_debugged, False):
         return
+    if item.stash.get(_at_work, False):
+        return  # the report of a subtest: its test is held to the budget as a whole
     error = TestkitError(
         "TK324",
         took=f"{seconds:.3g} s",
@@ -53,7 +60,14 @@ def hold_to_budget(
         queries=_share(item.stash.get(_statements, None), seconds),
     )
     report.outcome = "failed"
-    report.longrepr = str(error)
+    report.longrepr = item.repr_failure(_failure(str(error)))
+
+
+def _failure(message: str) -> pytest.ExceptionInfo[BaseException]:
+    # Raised, so that the report has its message in the summary as well.
+    with pytest.raises(pytest.fail.Exception) as caught:
+        pytest.fail(message, pytrace=False)
+    return caught
 
 
 def _is_exempt(item: pytest.Item) -> bool:

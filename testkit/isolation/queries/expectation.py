@@ -60,16 +60,10 @@ class _Limits:
         return (least is None or least <= count) and (most is None or count <= most)
 
     def __str__(self) -> str:
-        parts = [
-            f"{word} {number}"
-            for word, number in (
-                ("exactly", self.exactly),
-                ("at least", self.at_least),
-                ("at most", self.at_most),
-            )
-            if number is not None
-        ]
-        return " and ".join(parts)
+        named = {"exactly": self.exactly, "at least": self.at_least, "at most": self.at_most}
+        given = {word: number for word, number in named.items() if number is not None}
+        noun = "statement" if [*given.values()][-1:] == [1] else "statements"
+        return f"{' and '.join(f'{word} {number}' for word, number in given.items())} {noun}"
 
 
 class Block:

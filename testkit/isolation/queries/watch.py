@@ -104,7 +104,8 @@ class StatementWatch:
             return
         sent = Sent(statement)
         if any(recording.detailed for recording in recordings):
-            names = getattr(context, "compiled", None) and context.compiled.positiontup
+            # DDL has no places for parameters, a driver's own text no compiled form.
+            names = getattr(getattr(context, "compiled", None), "positiontup", None)
             sent.parameters = shown(parameters, names=names or (), many=executemany)
             sent.variant = variant(statement, parameters)
             sent.origin = calling_site(self._root, otherwise_library=True)

@@ -43,6 +43,10 @@ TESTS: Final = """
     def test_that_passes_unexpectedly():
         pass
 
+    def test_with_subtests(subtests):
+        with subtests.test("one"):
+            pass
+
     def test_skipped():
         pytest.skip("not here")
 
@@ -67,9 +71,10 @@ def test_a_passing_test_that_took_longer_fails_with_its_own_code(
     failed = sorted(name for name, word in outcome.tests.items() if word == "failed")
 
     assert [name.rpartition("::")[2] for name in failed] == [
-        *("test_it", "test_plain", "test_that_fails_by_itself", "test_with_statements")
+        *("test_it", "test_plain", "test_that_fails_by_itself", "test_with_statements"),
+        "test_with_subtests",
     ]
-    assert outcome.messages.count("TK324: The test took ") == 3 * 2  # message and text of JUnit
+    assert outcome.messages.count("TK324: The test took ") == 4 * 2  # message and text of JUnit
     assert "that is not marked slow may take 0 s." in outcome.messages
     assert "where: test_it.py::test_with_statements\n" in outcome.messages
     assert " passed in statements, 2 of them; the rest in Python" in outcome.messages

@@ -150,6 +150,14 @@ def test_a_list_of_parameters_is_one_statement(database: Database, engine: sa.En
     ]
 
 
+def test_a_change_of_the_schema_counts(database: Database, engine: sa.Engine) -> None:
+    table = sa.Table("t", sa.MetaData(), sa.Column("n", sa.Integer), prefixes=["TEMPORARY"])
+    with database.queries.record() as seen, engine.connect() as connection:
+        table.create(connection, checkfirst=False)
+
+    assert [text.split()[:3] for text in texts(seen)] == [["CREATE", "TEMPORARY", "TABLE"]]
+
+
 def test_a_statement_that_fails_counts_and_has_no_time(
     database: Database, engine: sa.Engine
 ) -> None:
@@ -256,6 +264,24 @@ def test_a_block_holds_where_the_number_is_as_expected(
     held = [count for count in range(4) if holds(database, limits, count)]
 
     assert held == allowed
+
+
+def test_the_error_says_what_was_expected(database: Database) -> None:
+    words = []
+    for limits in (
+        {"exactly": 1},
+        {"at_least": 1, "at_most": 3},
+        {"at_least": 2, "each_at_most": 1},
+    ):
+        with pytest.raises(UnexpectedQueriesError) as caught, database.queries.expect(**limits):
+            pass
+        words.append(caught.value.values["expected"])
+
+    assert words == [
+        "exactly 1 statement",
+        "at least 1 and at most 3 statements",
+        "at least 2 statements",
+    ]
 
 
 @pytest.mark.parametrize(
