@@ -27,7 +27,7 @@ __all__ = ["StatementWatch"]
 _LAZY_LOAD: Final = "testkit_lazy_load"
 _POSTGRES_PORT: Final = 5432
 
-# A port of this machine and the name of a database. Not the host: it has many names.
+# A port and the name of a database. Not the host: one has many names, and a socket none.
 _Place = tuple[int | None, str | None]
 
 

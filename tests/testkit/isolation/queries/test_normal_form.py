@@ -40,11 +40,23 @@ def test_texts_of_any_content_are_values(texts: list[str]) -> None:
     assert normalised(sql) == "SELECT a FROM t WHERE b IN (?, …)"
 
 
-@given(st.text("aE1.'\"$?%()s,;-/* \n:"))
-def test_whatever_is_sent_has_a_normal_form_and_that_is_its_own(sql: str) -> None:
-    once = normalised(sql)
+WORDS = ("SELECT", "a.b1", '"c d"', ",", "(", ")", "=", "1", "'x'", "%(p_1)s", "$1", "E'\\''")
+BLANKS = (" ", "\n", "\t  ", " /* trace=7 */ ", " -- why\n", "/**/")
 
-    assert (normalised(once), once) == (once, once.strip())
+
+@given(st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from(BLANKS)), min_size=1))
+def test_layout_and_comments_make_no_difference(parts: list[tuple[str, str]]) -> None:
+    plain = " ".join(word for word, _ in parts)
+    laid_out = "".join(word + blank for word, blank in parts)
+
+    assert normalised(laid_out) == normalised(plain)
+
+
+@given(st.text("aE1.'\"$?%()s,;-/* \n:"))
+def test_whatever_is_sent_has_a_normal_form(sql: str) -> None:
+    form = normalised(sql)
+
+    assert (form, "\n" in form.partition("'")[0].partition('"')[0]) == (form.strip(), False)
 
 
 @pytest.mark.parametrize(
