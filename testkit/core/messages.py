@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from testkit.core.catalogue import Message
+    from testkit.core.catalogue.message import Message
 
 __all__ = ["TestkitError", "explain", "missing_extra", "render"]
 
@@ -20,13 +20,13 @@ class TestkitError(Exception):
         self.values = values
         super().__init__(render(code, **values))
 
-    def __reduce__(self) -> tuple[object, tuple[str, dict[str, object]]]:
-        """Keep code and values across processes (xdist sends exceptions of workers)."""
-        return _rebuild, (self.code, self.values)
+    def __reduce__(self) -> tuple[object, tuple[type[TestkitError], str, dict[str, object]]]:
+        """Keep kind, code and values across processes (xdist sends exceptions of workers)."""
+        return _rebuild, (type(self), self.code, self.values)
 
 
-def _rebuild(code: str, values: dict[str, object]) -> TestkitError:
-    return TestkitError(code, **values)
+def _rebuild(kind: type[TestkitError], code: str, values: dict[str, object]) -> TestkitError:
+    return kind(code, **values)
 
 
 def missing_extra(module: str, python: str) -> TestkitError | None:

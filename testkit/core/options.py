@@ -5,7 +5,9 @@ Later wins: ``[tool.testkit]``, ``TESTKIT_<KEY>``, ``--testkit-<key>``.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
@@ -29,7 +31,9 @@ __all__ = [
     "variable",
 ]
 
-Kind = Literal["text", "texts", "hosts", "table", "version", "schema", "name", "server", "flag"]
+Kind = Literal[
+    "text", "texts", "hosts", "table", "version", "schema", "name", "server", "flag", "seconds"
+]
 _INTERNAL: Final = "TESTKIT_RUN"
 
 
@@ -65,6 +69,7 @@ OPTIONS: Final = (
     Option("isolation", "text", "reset", ("reset", "none"), "what undoes a test"),
     Option("env", "table", {}, (), "variables to set, e.g. DATABASE_URL = '{database.url}'"),
     Option("allow_hosts", "hosts", (), (), "servers that tests may reach besides"),
+    Option("budget", "seconds", None, (), "the longest that a test not marked slow may take"),
     Option("cache_dir", "text", None, (), "where templates and binaries are kept"),
 )
 _BY_KEY: Final = {option.key: option for option in OPTIONS}
@@ -93,6 +98,7 @@ class Settings:
     isolation: str = "reset"
     env: Mapping[str, str] = field(default_factory=dict)
     allow_hosts: tuple[str, ...] = ()
+    budget: float | None = None
     cache_dir: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     unknown_variables: tuple[str, ...] = ()
@@ -169,6 +175,10 @@ def _parsed(
             return text
         case "flag":
             return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
+        case "seconds":
+            with contextlib.suppress(ValueError):
+                return float(text)
+            return text
         case "texts" | "hosts":
             return [part.strip() for part in text.split(",") if part.strip()]
         case "table":
@@ -196,7 +206,7 @@ def _checked(key: str, value: object, source: str) -> object:
             return _checked_table(key, cast("dict[object, object]", value), source)
         case "flag", bool():
             return value
-        case _, str() if option.kind in _FORMS and _FORMS[option.kind].fullmatch(value):
+        case _ if _has_form(option.kind, value):
             return value
     raise _bad(key, value, f"{_WANTED[option.kind]} is wanted", source)
 
@@ -233,6 +243,7 @@ _WANTED: Final = {
     "texts": "a list of texts",
     "server": "the name of a road or a URL",
     "flag": "true or false",
+    "seconds": "a number of seconds, 0 or more,",
     "hosts": 'a list like ["db.example", "127.0.0.1:5432", "/var/run/postgresql"]',
     "table": "a table of texts",
     "name": 'a name like "package.module:function"',
@@ -255,6 +266,12 @@ ALLOWED_HOST: Final = re.compile(
     r"|(?:\[(?P<inner>[0-9a-f:.]+)\]|(?P<name>[\w.=-]+))(?::(?P<port>[1-9][0-9]{0,4}))?",
     re.IGNORECASE,
 )
+
+
+def _has_form(kind: Kind, value: object) -> bool:
+    if kind == "seconds":
+        return type(value) in {int, float} and 0 <= cast("float", value) < math.inf
+    return isinstance(value, str) and kind in _FORMS and bool(_FORMS[kind].fullmatch(value))
 
 
 def _is_part(value: object, kind: Kind) -> bool:

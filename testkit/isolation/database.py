@@ -7,6 +7,7 @@ alone would pay 80 ms for them.
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, create_engine, event
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from testkit.core.addresses import Address
+    from testkit.isolation.queries.expectation import Queries
     from testkit.isolation.snapshots import Snapshot, Snapshots
 
 __all__ = ["Database"]
@@ -36,6 +38,7 @@ class Database:
         self._address = address
         self._async_connections: list[object] = []
         self.snapshots: Snapshots | None = None
+        self._root = Path.cwd()  # now: a test may go elsewhere
 
     def url(self, driver: str | None = None) -> str:
         """Return the URL: psycopg 3 by default, or for ``asyncpg``, or plain for ``libpq``."""
@@ -60,6 +63,13 @@ class Database:
             ),
         )
         return engine
+
+    @cached_property
+    def queries(self) -> Queries:
+        """Blocks in which the statements for this database are counted or recorded."""
+        from testkit.isolation.queries.expectation import Queries
+
+        return Queries(self._address, self._root)
 
     def session(self) -> Session:
         """Return a new session; close it, or use it in a ``with`` block."""
@@ -101,6 +111,11 @@ class Database:
             if finish is not None:
                 finish()
         self._async_connections.clear()
+
+    def finish_test(self) -> None:
+        """Close the blocks of ``queries`` that a test left open, and stop listening."""
+        if "queries" in self.__dict__:
+            self.queries.finish_test()
 
     def dispose(self) -> None:
         """Close the pool of ``engine``, if it was used."""

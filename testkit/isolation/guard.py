@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from pathlib import Path
@@ -11,19 +10,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from testkit.core.messages import TestkitError
 from testkit.core.provided import AllowedHosts, Place, canonical, provided
 from testkit.isolation.libraries import LIBRARIES
+from testkit.system.calling_site import calling_site
 from testkit.system.imports import ImportWatch
 from testkit.system.ports import is_held_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import FrameType, ModuleType
+    from types import ModuleType
 
     from testkit.isolation.libraries import Undo
 
 __all__ = ["Guard"]
-
-# Where code lies that is not the project's: the standard library, testkit, what has no file.
-_NOT_THE_PROJECT: Final = (str(Path(os.__file__).parent), str(Path(__file__).parents[1]), "<")
 
 _running: Final[list[Guard]] = []
 
@@ -121,14 +118,8 @@ class Guard:
 
     def _calling_site(self) -> str | None:
         """Return file and line of the project's code that asked, None under a loop of its own."""
-        # Not inspect.stack: it reads every source file.
-        frame: FrameType | None = sys._getframe()  # noqa: SLF001
-        while frame is not None:
-            file = frame.f_code.co_filename
-            if not file.startswith(_NOT_THE_PROJECT) and "-packages" not in file:
-                return f"{file.removeprefix(self._root)}:{frame.f_lineno}"
-            frame = frame.f_back
-        return None
+        site = calling_site(self._root)
+        return site and f"{site.file}:{site.line}"
 
     def _take(self, test: str) -> str | None:
         with self._lock:

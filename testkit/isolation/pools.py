@@ -10,6 +10,8 @@ from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import Pool
 
+from testkit.isolation.driver_facts import server_port
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -55,7 +57,7 @@ class PoolWatch:
 
     def _connected(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         record.info.pop(self._key, None)
-        if _port(connection) == self._port:
+        if server_port(connection) == self._port:
             record.info[self._key] = self._generation
             asyncio = sys.modules.get("asyncio")  # where it is not loaded there is no loop
             if asyncio is not None and hasattr(connection, "driver_connection"):
@@ -67,17 +69,6 @@ class PoolWatch:
     ) -> None:
         if record.info.get(self._key, self._generation) != self._generation:
             raise DisconnectionError("the database was replaced by testkit")
-
-
-def _port(connection: Any) -> int | None:
-    """Return the server port of a psycopg, psycopg2 or asyncpg connection, None for any other."""
-    driver = getattr(connection, "driver_connection", connection)
-    info = getattr(driver, "info", None)
-    port = getattr(info, "port", None)
-    if port is None:
-        address = getattr(driver, "_addr", None)  # asyncpg has no public name for it
-        port = address[1] if isinstance(address, tuple) else None
-    return port if isinstance(port, int) else None
 
 
 def _tasks(loop: asyncio.AbstractEventLoop) -> bool:

@@ -102,7 +102,35 @@ def pytest_runtest_makereport(
         session.failed_in(item)
     elif call.when == "call" or report.skipped:
         session.cut_short = session.failed
+    budget = session.settings.budget
+    if budget is not None and call.when == "call":
+        # Behind the lines above: such a test got to its end, and closed what it opened.
+        from testkit.pytest_plugin.budget import hold_to_budget
+
+        hold_to_budget(item, report, seconds=call.duration, budget=budget)
     return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """With a budget: time the statements of the test."""
+    session = item.config.stash[key]
+    if session.settings.budget is None:
+        return (yield)
+    from testkit.pytest_plugin.budget import statements_timed
+
+    database = session.worker.database if session.isolates else None
+    with statements_timed(item, database):
+        return (yield)
+
+
+def pytest_enter_pdb(config: pytest.Config) -> None:
+    """With a budget: do not hold a test to it that a person looks into."""
+    session = config.stash[key]
+    if session.settings.budget is not None:
+        from testkit.pytest_plugin.budget import note_debugger
+
+        note_debugger(config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -6,12 +6,12 @@ import contextlib
 import os
 import sys
 import threading
-from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from testkit.core.addresses import expand_env, kinds_named
 from testkit.core.messages import TestkitError
+from testkit.pytest_plugin.finish import finish_of
 from testkit.servers.gone import find_gone
 from testkit.servers.run import Run
 from testkit.servers.templates.place import cache_directory
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     from testkit.isolation.lock_waits import LockWaits
     from testkit.isolation.pools import PoolWatch
     from testkit.isolation.reset import DatabaseReset
-    from testkit.isolation.template import JournalTemplate
-    from testkit.servers.postgres import Connection, PostgresServer
+    from testkit.servers.postgres import PostgresServer
     from testkit.servers.redis import RedisServer
-    from testkit.servers.schema.contents import Finish
 
 __all__ = ["NOTHING", "Worker", "Written"]
 
@@ -82,7 +80,7 @@ class Worker:
             settings=settings,
             root=root,
             cache=cache,
-            finish=_finish(settings),
+            finish=finish_of(settings),
             progress=_progress,
         )
         self.database: Database | None = None
@@ -206,6 +204,8 @@ class Worker:
 
         database = Database(address)
         _ = database.engine  # loads SQLAlchemy's dialect
+        if self.settings.budget is not None:
+            _ = database.queries  # now: no test's time should hold the loading of what measures it
         return database
 
     def _start_database(self) -> PostgresServer:
@@ -268,6 +268,8 @@ class Worker:
         A test that was ``cut_short`` did not get to close what it opened, and its traceback keeps
         that alive: then TK302 is no second error but answered, as a note.
         """
+        if self.database is not None:
+            self.database.finish_test()
         if not undone:
             if self.database is not None and self.database.snapshots is not None:
                 self._left += self.database.snapshots.give_up()
@@ -355,13 +357,6 @@ class Worker:
             self._failure = self._failure or error
 
 
-class _NoJournal:
-    text = ""
-
-    def install(self, connection: object) -> None:
-        """Install nothing: isolation is none."""
-
-
 def _keyspace(server: RedisServer, run: Run) -> Keyspace:
     if run.redis_lease is not None:
         from testkit.isolation.leased_keyspace import LeasedKeyspace
@@ -370,28 +365,6 @@ def _keyspace(server: RedisServer, run: Run) -> Keyspace:
     from testkit.isolation.keyspace import Keyspace
 
     return Keyspace(server.address)
-
-
-class _Journal:
-    """The journal, loaded when a template wants it: a suite on Redis alone needs no driver."""
-
-    @cached_property
-    def _template(self) -> JournalTemplate:
-        from testkit.isolation.template import JournalTemplate
-
-        return JournalTemplate()
-
-    @property
-    def text(self) -> str:
-        return self._template.text
-
-    def install(self, connection: Connection) -> None:
-        """Install it into the database of this connection."""
-        self._template.install(connection)
-
-
-def _finish(settings: Settings) -> Finish:
-    return _NoJournal() if settings.isolation == "none" else _Journal()
 
 
 def _progress(words: str) -> None:

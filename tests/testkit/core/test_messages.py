@@ -37,6 +37,10 @@ VALUES: Final[dict[str, object]] = {
 }
 
 
+# What raises a code: TestkitError and its subclasses.
+RAISED: Final = {"TestkitError", "UnexpectedQueriesError"}
+
+
 def values_of(code: str) -> dict[str, object]:
     names = {name for part in CATALOGUE[code][1:5] for name in fields(part)}
     return {name: VALUES.get(name, f"the {name}") for name in names}
@@ -47,11 +51,11 @@ def fields(text: str) -> set[str]:
 
 
 def raised() -> list[tuple[str, set[str], str]]:
-    """Return code, names of values and place of every ``TestkitError(...)`` in the package."""
+    """Return code, names of values and place of every error of ours in the package."""
     found = []
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "TestkitError"):
+            if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") in RAISED):
                 continue
             first = node.args[0]
             if isinstance(first, ast.Constant) and isinstance(first.value, str):
@@ -89,16 +93,20 @@ def test_the_long_text_of_a_message_names_its_values_and_says_more(code: str) ->
 
 
 def test_no_code_stands_twice_in_the_catalogue() -> None:
-    module = ast.parse(Path(catalogue.__file__).read_text())
-    tables = [
-        node.value
-        for node in module.body
-        if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "CATALOGUE"
+    codes = [
+        str(key.value)
+        for file in sorted(Path(catalogue.__file__).parent.glob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Dict)
+        for key in node.keys
+        if isinstance(key, ast.Constant)
     ]
-    assert isinstance(tables[0], ast.Dict)
-    codes = [key.value for key in tables[0].keys if isinstance(key, ast.Constant)]
 
-    assert sorted(set(codes)) == codes  # type: ignore[type-var]  # they are texts
+    assert sorted(codes) == sorted(set(codes)) == sorted(CATALOGUE)
+
+
+def test_each_part_is_in_order() -> None:
+    assert [list(part) for part in catalogue.PARTS] == [sorted(part) for part in catalogue.PARTS]
 
 
 def test_every_message_is_raised_somewhere_and_every_raise_gives_its_values() -> None:

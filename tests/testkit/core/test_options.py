@@ -123,6 +123,11 @@ def test_an_unknown_key_names_the_nearest_one_and_all_that_are_known(
         ("allow_hosts", ["10.0.0.0/8"]),
         ("allow_hosts", ["postgresql://db.example/shop"]),
         ("allow_hosts", ["user@db.example"]),
+        ("budget", -1),
+        ("budget", True),
+        ("budget", float("nan")),
+        ("budget", float("inf")),
+        ("budget", "1 s"),
         ("cache_dir", ["a"]),
     ],
 )
@@ -151,6 +156,8 @@ def test_a_value_of_the_wrong_kind_in_the_file_is_named_with_key_and_value(
         ("env", '{A = "{redis.url}"}', {"A": "{redis.url}"}),
         ("allow_hosts", "db_1.example, [::1]:5432", ("db_1.example", "[::1]:5432")),
         ("allow_hosts", "::1,10.0.0.7:80,/cloudsql/a:b", ("::1", "10.0.0.7:80", "/cloudsql/a:b")),
+        ("budget", "0.5", 0.5),
+        ("budget", "0", 0),
         ("cache_dir", "~/c", "~/c"),
     ],
 )
@@ -162,7 +169,7 @@ def test_a_text_of_the_environment_becomes_the_value_of_its_kind(
 
 @pytest.mark.parametrize(
     ("key", "text"),
-    [("env", "{A"), ("env", "3"), ("schema", "")],
+    [("env", "{A"), ("env", "3"), ("schema", ""), ("budget", "fast"), ("budget", "nan")],
 )
 def test_a_text_that_cannot_be_read_is_named_with_its_source(key: str, text: str) -> None:
     with pytest.raises(TestkitError) as caught:

@@ -1,0 +1,138 @@
+"""Isolation, and what a test is told of its own doing: TK3."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from testkit.core.catalogue.message import Message
+
+__all__ = ["ISOLATION"]
+
+ISOLATION: Final[dict[str, Message]] = {
+    "TK301": Message(
+        "A change of the schema cannot be undone here",
+        "{who} changed the schema ({commands}), and {holder} had changed it before.",
+        "database {database}",
+        "A database with schema changes of a wider-scoped fixture cannot be made anew from the\n"
+        "template: the template does not know them.",
+        "testkit explain TK301",
+        'Give the schema to testkit (schema = "alembic"): then the database is replaced from the\n'
+        "template behind the same name. Or let fixture and test use the same scope.",
+    ),
+    "TK302": Message(
+        "Another connection stood in the way of the reset",
+        "{seconds:g} s after this test, connections still held a transaction or a lock:\n{blockers}",
+        "database {database}",
+        "The test left a transaction open: a session or connection that was not closed.",
+        "testkit explain TK302",
+        "The connections were ended and everything undone; the next test starts clean. Close\n"
+        "sessions in the test or fixture that opened them, for example with `with Session() as s:`.",
+    ),
+    "TK303": Message(
+        "The server of this run is gone",
+        "{server} stopped in the middle of the run: {reason}.",
+        "{directory}",
+        "The last lines of its log say why:\n{log}",
+        "testkit explain TK303",
+        "A crash of the server, or somebody ended the process: the kernel, for want of memory, or a\n"
+        "person. The run ends with exit code 3 at the end of the test in which this is noticed; with -n\n"
+        "every worker ends so. A test that was at work on the server has failed for it. Start it again.",
+    ),
+    "TK304": Message(
+        "A connection to a server that testkit did not provide",
+        "{library} was about to connect to {place} (database {database}), a server that testkit did not provide.",
+        "{where}",
+        "Settings read a variable that `env` does not name, a .env file, or a default in the code.\n"
+        "Name the variable in [tool.testkit.env]. If tests may reach that server, open it:\n"
+        'allow_hosts = ["{entry}"] in [tool.testkit].',
+        "testkit explain TK304",
+        "Once `env` is set, tests reach what testkit provides, what the test process itself listens on, and\n"
+        "what allow_hosts names (host or host:port): a suite must not write into somebody's real database.\n"
+        "The connection was not made. A test whose code catches this error fails at its end all the same.",
+    ),
+    "TK305": Message(
+        "There is no such snapshot",
+        "database.restore() found no snapshot of this test to go back to.",
+        "the running test",
+        "Snapshots end with their test, and with the restoring of an earlier one.",
+        "testkit explain TK305",
+        "Call database.snapshot() in the same test, or in a function-scoped fixture of it, before.",
+    ),
+    "TK306": Message(
+        "Without isolation there are no snapshots",
+        "database.snapshot() and restore() were called with isolation = 'none'.",
+        "the running test",
+        "A snapshot is kept by the journal, which is not installed then.",
+        "testkit explain TK306",
+        "Set isolation = 'reset' in [tool.testkit], or do without the snapshot.",
+    ),
+    "TK307": Message(
+        "A statement gave up waiting for a lock",
+        "A statement waited {seconds:g} s for a lock:\n  {statement}\nLocks were held, with nothing going on, by:\n{holders}",
+        "database {database}",
+        "A transaction of the test itself was still open: a session that was not committed, mostly\n"
+        "the test's own, while the code under test used another connection.",
+        "testkit explain TK307",
+        "Commit before the other connection needs the row. In a test's database lock_timeout is 2 s, so\n"
+        "that no test waits for itself for ever; where a wait is meant to be longer, SET lock_timeout\n"
+        "in its session.",
+    ),
+    "TK308": Message(
+        "A marker for the isolation cannot be followed",
+        "@pytest.mark.{marker}: {reason}.",
+        "{nodeid}",
+        "The marker says for one test, class, module or folder what undoes it.",
+        "testkit explain TK308",
+        'Write @pytest.mark.isolation("reset") or @pytest.mark.isolation("none"). Where most tests are to run\n'
+        "without isolation, leave isolation = 'reset' in the configuration all the same, and mark their\n"
+        'folder: pytestmark = pytest.mark.isolation("none") in its conftest.py.',
+    ),
+    "TK309": Message(
+        "Rows of a wider-scoped fixture could not be put back",
+        "After {who} the database was made anew, and what {holder} had committed did not fit in: {reason}.",
+        "database {database}",
+        "Without superuser, rows that others refer to are changed one by one; the fixture had let two of\n"
+        "them change places under a unique key.",
+        "testkit explain TK309",
+        "The fixture's rows are gone until it is set up again. Let it make rows of its own instead of\n"
+        "swapping values of those that are there, or name a superuser in the URL.",
+    ),
+    "TK321": Message(
+        "Another number of statements than expected",
+        "This block was to send {expected}, but sent {sent}.",
+        "{where}",
+        "What was sent, the most frequent first:\n{statements}",
+        "testkit explain TK321",
+        "A statement is one execute or executemany of a cursor by SQLAlchemy, on any engine for the test's\n"
+        "database, in any thread or task; not BEGIN, COMMIT, ROLLBACK, savepoints, first connections, pings.\n"
+        "Below each statement stands the line of your code that caused it.",
+    ),
+    "TK322": Message(
+        "One statement for each row (N+1)",
+        "One statement was sent from one place with {sent} different parameters; {most} were allowed.",
+        "{where}",
+        "What was sent in a loop, or by attributes that load when they are read:\n{statements}",
+        "testkit explain TK322",
+        "A loop over N objects that reads a relationship asks the database N times. Load it with the\n"
+        "objects: select(Parent).options(selectinload(Parent.children)). A loop of your own becomes one\n"
+        "statement with IN, a join, or a list of parameters. each_at_most=N is how many may differ.",
+    ),
+    "TK323": Message(
+        "queries.expect was called in a way that means nothing",
+        "database.queries.expect: {problem}.",
+        "{where}",
+        "It wants one of exactly, at_most, at_least (numbers from 0 on) and each_at_most (from 1 on).",
+        "testkit explain TK323",
+        "with database.queries.expect(at_most=3): … counts; expect(each_at_most=2) finds N+1;\n"
+        "with database.queries.record() as seen: … only records.",
+    ),
+    "TK324": Message(
+        "A test took longer than the budget",
+        "The test took {took}; a test that is not marked slow may take {budget}.",
+        "{test}",
+        "{queries}",
+        "testkit explain TK324",
+        "The time is that of the test without its fixtures. Mark it @pytest.mark.slow if it must take so\n"
+        "long, or raise `budget`: on a machine under load every test takes several times as long.",
+    ),
+}

@@ -1,0 +1,1 @@
+"""What a test asked its database: statements recorded, counted and explained."""
