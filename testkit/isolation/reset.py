@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -12,7 +13,7 @@ from psycopg.rows import class_row
 
 from testkit.core.messages import TestkitError
 from testkit.isolation.journal import FILES, Journal
-from testkit.isolation.sessions import end_sessions, forgotten
+from testkit.isolation.sessions import ADVISORY_LOCK_HOLDERS, end_sessions, forgotten
 from testkit.isolation.tables import (
     SEQUENCES_QUERY,
     TABLES_QUERY,
@@ -182,6 +183,16 @@ class DatabaseReset:
             owner=owner,
             who=held.who,
         )
+
+    def end_lock_holders(self, idle: Callable[[Collection[int]], list[int]]) -> None:
+        """End sessions of this database that hold an advisory lock and that ``idle`` picks.
+
+        Sessions of a role that this one may not end are left alone.
+        """
+        holders = self._execute(ADVISORY_LOCK_HOLDERS).fetchall()
+        if holders and (picked := idle([pid for (pid,) in holders])):
+            with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+                end_sessions(self._connection, picked)
 
     def close(self) -> None:
         """Close testkit's own connection."""
