@@ -76,11 +76,12 @@ def rows(connection: Any, query: str, *, behind: str = "") -> list[tuple[Any, ..
     before, and no prepared statement where there are no rows.
     """
     if _is_asyncpg(connection):
-        text = f"{behind};{query}"
+        text = f"{behind};{query}" if behind else query
         # The simple protocol, the only one for several statements, tells nothing but their number.
         if connection.run_async(lambda driver: driver.execute(text)) == _NO_ROWS:
             return []
         return [tuple(row) for row in connection.run_async(lambda driver: driver.fetch(query))]
+    # With a second statement psycopg never comes to prepare it.
     if hasattr(_driver(connection), "pgconn"):
         return _psycopg_rows(connection, f"{query};{behind}")
     idle = not in_transaction(connection)

@@ -22,15 +22,21 @@ if TYPE_CHECKING:
 __all__ = ["SessionState"]
 
 # Names are qualified: a test may have set any search_path.
-_MORE_THAN_SETTINGS: Final = """
+_KEPT_BY_CLIENTS: Final = """
     EXISTS (SELECT FROM pg_catalog.pg_listening_channels())
     OR EXISTS (SELECT FROM pg_catalog.pg_prepared_statement() WHERE from_sql)
     OR EXISTS (SELECT FROM pg_catalog.pg_cursor() WHERE is_holdable)
+"""
+_MORE_THAN_SETTINGS: Final = f"""
+    {_KEPT_BY_CLIENTS}
     OR EXISTS (SELECT FROM pg_catalog.pg_depend
                WHERE refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
                  AND refobjid = pg_catalog.pg_my_temp_schema())
 """
-_LOOK: Final = f"SELECT 1 WHERE {_MORE_THAN_SETTINGS}"
+# The temporary schema stays when all in it is gone: then the second look tells. Always to take that
+# one would cost half as much again.
+_FIRST_LOOK: Final = f"SELECT 1 WHERE {_KEPT_BY_CLIENTS} OR pg_catalog.pg_my_temp_schema() <> 0"
+_SECOND_LOOK: Final = f"SELECT 1 WHERE {_MORE_THAN_SETTINGS}"
 
 # In this order, behind all others: the role may not be allowed to set what its member may.
 _LAST: Final = ("session_authorization", "role")
@@ -99,7 +105,9 @@ class SessionState:
         """
         if not self.plain or in_transaction(connection):
             return False
-        return not rows(connection, _LOOK, behind=self._commands)
+        if not rows(connection, _FIRST_LOOK, behind=self._commands):
+            return True
+        return not rows(connection, _SECOND_LOOK)
 
 
 def _command(name: str, value: str) -> str:

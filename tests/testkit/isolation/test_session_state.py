@@ -213,6 +213,39 @@ def test_settings_roles_and_locks_cost_no_connection(
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
+def test_a_temporary_table_that_is_gone_by_itself_costs_no_connection(
+    periods: Periods, database: Journalled, driver: str
+) -> None:
+    with application(database, driver, pool_size=1) as app:
+        outlive(app, periods)
+        pids = set()
+        for _ in range(8):
+            app.do("CREATE TEMPORARY TABLE cart (item text) ON COMMIT DROP")
+            periods.turn()
+            pids.add(app.do(PID))
+
+        assert len(pids) == 1
+
+
+@pytest.mark.slow
+def test_a_role_without_superuser_has_its_sessions_put_back_too(
+    periods: Periods, owner_server: PostgresServer
+) -> None:
+    with (
+        journalled(owner_server) as database,
+        application(database, "psycopg", pool_size=1) as app,
+    ):
+        at_connect(app, "SET search_path = app", "SET shop.tenant = 'ada'")
+        outlive(app, periods)
+        look = "SELECT current_setting('search_path') || current_setting('shop.tenant')"
+        before = app.do(PID), app.do(look)
+        app.do("SET search_path = test", "SET shop.tenant = 'bob'", "SELECT pg_advisory_lock(1)")
+        periods.turn()
+
+        assert (app.do(PID), app.do(look)) == before == (before[0], "appada")
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("option", ["", "-c work_mem=5MB -c role=pg_monitor"])
 def test_what_the_application_set_at_connect_stays(
     periods: Periods, database: Journalled, driver: str, option: str
