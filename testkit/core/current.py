@@ -1,13 +1,40 @@
-"""What belongs to the running test, for code that no fixture reaches (factories)."""
+"""What belongs to the running test, for code that no fixture reaches (factories, pools)."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["RunningTest", "current"]
+
+__all__ = ["Periods", "RunningTest", "current"]
+
+
+class Periods:
+    """Tell one test from another, and from set-up and teardown of fixtures wider than a test.
+
+    ``now`` is a number that stands for the one that runs.
+    """
+
+    def __init__(self) -> None:
+        self.now = self._count = 0
+
+    def turn(self) -> None:
+        """Begin another one."""
+        self._count += 1
+        self.now = self._count
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        """Give what runs inside one of its own; the one before goes on after it."""
+        before = self.now
+        self.turn()
+        try:
+            yield
+        finally:
+            self.now = before
 
 
 class RunningTest:

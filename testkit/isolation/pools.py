@@ -1,83 +1,210 @@
-"""The application's SQLAlchemy pools, told when the database behind them was replaced."""
+"""The application's SQLAlchemy pools: nothing of one test is handed out to the next one."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Any
+import weakref
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.pool import Pool
+from sqlalchemy.pool import Pool, StaticPool
 
-from testkit.isolation.driver_facts import server_port
+from testkit.isolation.connections import (
+    backend_pid,
+    overhear,
+    running_loop,
+    server_port,
+    usable_here,
+)
+from testkit.isolation.session_state import SessionState
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable, Iterable
 
     from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.pool import ConnectionPoolEntry
+    from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+
+    from testkit.core.current import Periods
 
 __all__ = ["PoolWatch"]
+
+
+_LEFT: Final = "what is not of this test may be left in the session"
+
+
+@dataclass(slots=True, weakref_slot=True)
+class _Watched:
+    """What is known of a pooled connection to the watched server."""
+
+    entry: weakref.ref[ConnectionPoolEntry]
+    pid: int
+    loop: asyncio.AbstractEventLoop | None
+    generation: int
+    #: What its makers run, until it is handed out for the first time.
+    names: Callable[[], set[str]]
+    period: int | None = None
+    state: SessionState | None = None
+    exchange: bool = False
+    # More than one only with StaticPool.
+    holders: list[weakref.ref[PoolProxiedConnection]] = field(default_factory=list)
+
+    def held(self) -> bool:
+        """Return whether somebody has it checked out."""
+        self.holders = [
+            each for each in self.holders if (holder := each()) is not None and holder.is_valid
+        ]
+        return bool(self.holders)
 
 
 class PoolWatch:
     """Follows every pool of the process, sync and async.
 
-    A pooled connection to the watched database that is older than its last replacement is
-    exchanged at its next checkout, in the checkout's own loop; the application sees nothing.
-    Connections to other servers are left alone.
+    At its first checkout in another of the ``periods`` a pooled connection to the watched server is
+    put back to what it was when it was made; where that is not known or cannot be done, or the
+    database was replaced since, it is exchanged. Both happen in the checkout's own thread and loop.
+    A connection that somebody holds is left alone, and so are those to other servers. Nothing is
+    raised into the application.
     """
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, periods: Periods) -> None:
+        self._port, self._periods = port, periods
         self._generation = 0
+        self._used = False
         self._loops: dict[int, asyncio.AbstractEventLoop] = {}
-        # One process may hold several watches, each with a count of its own.
-        self._key = f"testkit generation {id(self)}"
+        # Pools that outlive a test. What a connection was at first is asked for in these only.
+        self._lasting: weakref.WeakSet[object] = weakref.WeakSet()
+        # Kept by the pool's entry: gone with the connection.
+        self._watched: weakref.WeakValueDictionary[int, _Watched] = weakref.WeakValueDictionary()
+        # One process may hold several watches, each with facts of its own.
+        self._key = f"testkit watch {id(self)}"
 
     def start(self) -> None:
         """Listen to all pools, also to those that exist already."""
         event.listen(Pool, "connect", self._connected)
-        event.listen(Pool, "checkout", self._checked_out)
+        # First: what the application sets at a checkout is set on a clean connection.
+        event.listen(Pool, "checkout", self._checked_out, insert=True)
+        event.listen(Pool, "checkin", self._checked_in)
 
     def stop(self) -> None:
         """Stop listening."""
         event.remove(Pool, "connect", self._connected)
         event.remove(Pool, "checkout", self._checked_out)
+        event.remove(Pool, "checkin", self._checked_in)
 
     def replaced(self) -> None:
         """Note that the database was replaced: every connection made so far is dead."""
         self._generation += 1
+
+    def used(self) -> bool:
+        """Return whether any pool gave out or took back a connection since the last call."""
+        used, self._used = self._used, False
+        return used
+
+    def withdraw(self, pids: Iterable[int]) -> list[int]:
+        """Return which of these backends belong to connections that lie in a pool.
+
+        They are not handed out any more: the caller may end them. Connections that held more than
+        settings when they were made are left out.
+        """
+        known = (self._watched.get(pid) for pid in pids)
+        return [each.pid for each in known if each is not None and self._withdraw(each)]
 
     def suspended(self) -> set[int]:
         """Return the backends of connections whose event loop has tasks, but does not run now."""
         self._loops = {pid: loop for pid, loop in self._loops.items() if not loop.is_closed()}
         return {pid for pid, loop in self._loops.items() if not loop.is_running() and _tasks(loop)}
 
-    def _connected(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-        record.info.pop(self._key, None)
-        if server_port(connection) == self._port:
-            record.info[self._key] = self._generation
-            asyncio = sys.modules.get("asyncio")  # where it is not loaded there is no loop
-            if asyncio is not None and hasattr(connection, "driver_connection"):
-                with contextlib.suppress(RuntimeError):
-                    self._loops[_backend(connection)] = asyncio.get_running_loop()
+    def _withdraw(self, watched: _Watched) -> bool:
+        entry = watched.entry()
+        if entry is None or entry.dbapi_connection is None:
+            return False
+        if watched.generation != self._generation or (watched.state and not watched.state.plain):
+            return False
+        # In this order, and a checkout does the reverse: it sees one or we see the other.
+        watched.exchange = True
+        watched.exchange = not watched.held()
+        return watched.exchange
+
+    def _connected(self, connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        entry.info[self._key] = watched = None
+        # The server, or the application, may have ended it at once.
+        with contextlib.suppress(Exception):
+            if server_port(connection) == self._port:
+                pid, loop = backend_pid(connection), running_loop(connection)
+                watched = _Watched(
+                    weakref.ref(entry), pid, loop, self._generation, overhear(connection)
+                )
+                entry.info[self._key] = self._watched[pid] = watched
+                if loop is not None:
+                    self._loops[pid] = loop
 
     def _checked_out(
-        self, _connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object
+        self,
+        connection: DBAPIConnection,
+        entry: ConnectionPoolEntry,
+        proxy: PoolProxiedConnection,
     ) -> None:
-        if record.info.get(self._key, self._generation) != self._generation:
+        pool: object = getattr(proxy, "_pool", self)  # no public name; else all are one
+        if self._key not in entry.info:
+            self._found(connection, entry, pool)
+        watched: _Watched | None = entry.info[self._key]
+        if watched is None:
+            return
+        self._used = True
+        shared = watched.held()
+        watched.holders.append(weakref.ref(proxy))
+        if watched.generation != self._generation:
             raise DisconnectionError("the database was replaced by testkit")
+        if watched.exchange:
+            raise DisconnectionError(_LEFT)
+        if watched.period == self._periods.now or shared:
+            return
+        if not usable_here(connection, watched.loop):
+            return  # the application's own error is the better one
+        if watched.period is None:
+            watched.state = _state_of(connection, watched, asks=pool in self._lasting)
+        elif watched.state is None or not _put_back(connection, watched.state):
+            self._lasting.add(pool)
+            raise DisconnectionError(_LEFT)
+        watched.period = self._periods.now
+
+    def _found(self, connection: DBAPIConnection, entry: ConnectionPoolEntry, pool: object) -> None:
+        """Exchange a connection that was made before the watch began.
+
+        Except where somebody may hold it besides.
+        """
+        entry.info[self._key] = None
+        with contextlib.suppress(Exception):
+            if server_port(connection) != self._port:
+                return
+        if not isinstance(pool, StaticPool):
+            self._lasting.add(pool)
+            raise DisconnectionError(_LEFT)
+
+    def _checked_in(self, _connection: DBAPIConnection | None, _entry: ConnectionPoolEntry) -> None:
+        self._used = True
+
+
+def _state_of(connection: DBAPIConnection, watched: _Watched, *, asks: bool) -> SessionState | None:
+    """Return what the connection is when it is handed out first, None where nobody can tell."""
+    try:
+        names = watched.names()
+        return SessionState.of(connection, names) if asks else None
+    except Exception:  # noqa: BLE001 - the application meets it at its own first statement
+        return None
+
+
+def _put_back(connection: DBAPIConnection, state: SessionState) -> bool:
+    try:
+        return state.put_back(connection)
+    except Exception:  # noqa: BLE001 - a connection that cannot be used is exchanged
+        return False
 
 
 def _tasks(loop: asyncio.AbstractEventLoop) -> bool:
     """Return whether anybody is there who may go on with a connection."""
     return bool(sys.modules["asyncio"].all_tasks(loop))
-
-
-def _backend(connection: Any) -> int:
-    """Return the process id of the server's side of a psycopg or asyncpg connection."""
-    driver = getattr(connection, "driver_connection", connection)
-    asked = getattr(driver, "get_server_pid", None)
-    return int(asked() if asked is not None else driver.info.backend_pid)

@@ -10,7 +10,13 @@ import psycopg
 from psycopg import sql
 
 from testkit.core.messages import TestkitError
-from testkit.isolation.sessions import LOCK_SECONDS, Connection, end_sessions, forgotten
+from testkit.isolation.sessions import (
+    ADVISORY_LOCK_HOLDERS,
+    LOCK_SECONDS,
+    Connection,
+    end_sessions,
+    forgotten,
+)
 from testkit.isolation.template import journal_of, track
 
 if TYPE_CHECKING:
@@ -161,6 +167,16 @@ class DatabaseReset:
             owner=owner,
             who=held.who,
         )
+
+    def end_lock_holders(self, idle: Callable[[Collection[int]], list[int]]) -> None:
+        """End sessions of this database that hold an advisory lock and that ``idle`` picks.
+
+        Sessions of a role that this one may not end are left alone.
+        """
+        holders = self._execute(ADVISORY_LOCK_HOLDERS).fetchall()
+        if holders and (picked := idle([pid for (pid,) in holders])):
+            with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+                end_sessions(self._connection, picked)
 
     def close(self) -> None:
         """Close testkit's own connection."""

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
-__all__ = ["LOCK_SECONDS", "Connection", "end_sessions", "forgotten"]
+__all__ = [
+    "ADVISORY_LOCK_HOLDERS",
+    "LOCK_SECONDS",
+    "Connection",
+    "end_sessions",
+    "forgotten",
+]
 
 #: Longest wait for a lock, of the reset and in a test's database.
 LOCK_SECONDS: Final = 2.0
@@ -28,6 +34,12 @@ WHERE datname = current_database() AND backend_type = 'client backend' AND pid <
   AND (pid = ANY (%(pids)s::int[]) OR %(pids)s::int[] IS NULL AND EXISTS (
        SELECT FROM pg_locks WHERE pg_locks.pid = pg_stat_activity.pid AND granted
        AND locktype IN ('relation', 'transactionid') AND mode <> 'AccessShareLock'))
+"""
+
+ADVISORY_LOCK_HOLDERS: Final = """
+SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
+   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+   AND pid <> pg_backend_pid()
 """
 
 Connection = psycopg.Connection[tuple[Any, ...]]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from testkit.core.current import current
+from testkit.core.current import Periods, current
 from testkit.core.messages import TestkitError, missing_extra
 from testkit.core.options import OPTIONS, read_settings, refuse_unknown_flags
 from testkit.core.surroundings import libpq_variables, server_variables
@@ -58,6 +58,7 @@ class PluginSession:
         self._saved: dict[str, str | None] = {}
         self._worker: Worker | None = None
         self._guard: Guard | None = None
+        self._periods = Periods()
         self.cut_short = True
         self.failed = False
         self._told = False
@@ -108,6 +109,7 @@ class PluginSession:
                 controller=self.controller,
                 name=self.name,
                 workers=count_processes(self._options, self.name),
+                periods=self._periods,
             )
         return self._worker
 
@@ -197,6 +199,7 @@ class PluginSession:
         current.session = request and (lambda: request.getfixturevalue("db_session"))
         self.cut_short = True  # until a report says otherwise: an exit makes none
         self.failed = False
+        self._periods.turn()
         if self._guard is not None:
             self._guard.begin_test(item.nodeid)
         mode = self._mode(item)
@@ -220,6 +223,7 @@ class PluginSession:
                 self.cut_short = True
                 raise
             finally:
+                self._periods.turn()
                 if self._worker is not None:
                     with plain_errors():
                         note = self._worker.finish_test(
@@ -288,10 +292,11 @@ class PluginSession:
 
     @contextlib.contextmanager
     def outside_the_test(self) -> Iterator[None]:
-        """Hide the test's session while a wider-scoped fixture is set up: it is not its own."""
+        """Hide the test's sessions while a wider-scoped fixture is set up: they are not its own."""
         kept, current.session = current.session, None
         try:
-            yield
+            with self._periods.apart():
+                yield
         finally:
             current.session = kept
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from testkit.core.addresses import Address
+    from testkit.core.current import Periods
     from testkit.core.options import Settings
     from testkit.isolation.database import Database
     from testkit.isolation.keyspace import Keyspace
@@ -61,8 +62,10 @@ class Worker:
         controller: int,
         name: str,
         workers: int,
+        periods: Periods,
     ) -> None:
         self.settings = settings
+        self._periods = periods
         self.notes: list[str] = []
         self.gone: TestkitError | None = None
         self.asked = False
@@ -177,7 +180,7 @@ class Worker:
             database = self._prepared or self._prepare(self.run.database_address())
             server = self._start_database()
             if self.settings.isolation == "reset":
-                self._pools = PoolWatch(server.port)
+                self._pools = PoolWatch(server.port, self._periods)
                 self._pools.start()
                 self.reset = DatabaseReset(
                     server,
@@ -257,6 +260,7 @@ class Worker:
         owner = self._owners.pop(fixture, None)
         if owner is None:
             return
+        self._periods.turn()
         with self._noticing():
             self._end(owner)
 
@@ -288,8 +292,11 @@ class Worker:
                     return str(error)
                 raise
             finally:
-                if self.keyspace is not None:
-                    self.keyspace.finish()
+                try:
+                    self._end_lock_holders()
+                finally:
+                    if self.keyspace is not None:
+                        self.keyspace.finish()
         return None
 
     def _end_snapshots(self) -> None:
@@ -323,6 +330,11 @@ class Worker:
         finally:
             if self.keyspace is not None:
                 self.keyspace.end(owner)
+
+    def _end_lock_holders(self) -> None:
+        """End what lies in a pool with an advisory lock that the next test may wait for."""
+        if self._pools is not None and self.reset is not None and self._pools.used():
+            self.reset.end_lock_holders(self._pools.withdraw)
 
     def _claim(self, owner: int, since: Written, who: str) -> None:
         if self.reset is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import RelationshipProperty, Session
 
-from testkit.isolation.driver_facts import database_name, server_port
+from testkit.isolation.connections import database_name, server_port
 from testkit.isolation.queries.facts import LazyLoad, Sent
 from testkit.isolation.queries.normal_form import controls_transaction
 from testkit.isolation.queries.parameters import shown, variant

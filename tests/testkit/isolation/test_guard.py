@@ -58,7 +58,7 @@ class OtherDialect(DefaultDialect):
 
 
 class Psycopg2Dialect(OtherDialect):
-    """Names itself as SQLAlchemy's dialect of psycopg2 does, which is not installed here."""
+    """Names itself as SQLAlchemy's dialect of psycopg2 does, which is not loaded here."""
 
     driver = "psycopg2"
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
 
+from testkit.core.current import Periods
 from testkit.isolation.pools import PoolWatch
 from tests.support.journalled import Journalled, journalled
 
@@ -22,9 +23,18 @@ if TYPE_CHECKING:
 PID = sa.text("SELECT pg_backend_pid()")
 
 
+LOCK = sa.text("SELECT pg_advisory_lock(42)")
+SCHEMAS = sa.text("SHOW search_path")
+
+
 @pytest.fixture
-def watch(postgres_server: PostgresServer) -> Iterator[PoolWatch]:
-    watch = PoolWatch(postgres_server.port)
+def periods() -> Periods:
+    return Periods()
+
+
+@pytest.fixture
+def watch(postgres_server: PostgresServer, periods: Periods) -> Iterator[PoolWatch]:
+    watch = PoolWatch(postgres_server.port, periods)
     watch.start()
     yield watch
     watch.stop()
@@ -33,7 +43,7 @@ def watch(postgres_server: PostgresServer) -> Iterator[PoolWatch]:
 @pytest.fixture
 def elsewhere() -> Iterator[PoolWatch]:
     """A watch over a server that is not the one in use."""
-    watch = PoolWatch(1)
+    watch = PoolWatch(1, Periods())
     watch.start()
     yield watch
     watch.stop()
@@ -58,6 +68,23 @@ def engine(throwaway: Journalled, request: pytest.FixtureRequest) -> Iterator[sa
 def pid(engine: sa.Engine) -> int:
     with engine.connect() as connection:
         return int(connection.execute(PID).scalar_one())
+
+
+def schemas(engine: sa.Engine) -> str:
+    with engine.connect() as connection:
+        return str(connection.execute(SCHEMAS).scalar_one())
+
+
+def outlive(engine: sa.Engine, periods: Periods) -> None:
+    """Let the pool be one that has been used in two tests: from now on its sessions are put back."""
+    pid(engine)
+    periods.turn()
+    pid(engine)
+
+
+def set_schemas(engine: sa.Engine, names: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"SET search_path = {names}"))
 
 
 def test_a_connection_is_kept_while_nothing_was_replaced(
@@ -110,22 +137,184 @@ def test_a_connection_that_is_checked_out_meanwhile_is_exchanged_at_its_next_che
     assert pid(engine) != before
 
 
-def test_a_pool_that_was_filled_before_the_watch_began_still_works(
+def test_a_connection_that_was_made_before_the_watch_began_is_exchanged_once(
     engine: sa.Engine, postgres_server: PostgresServer
 ) -> None:
     before = pid(engine)
-    watch = PoolWatch(postgres_server.port)
+    watch = PoolWatch(postgres_server.port, Periods())
     watch.start()
     try:
-        assert pid(engine) == before
+        after = pid(engine)
+
+        assert before != after
+        assert pid(engine) == after
     finally:
         watch.stop()
+
+
+def test_a_connection_that_somebody_may_hold_since_before_the_watch_is_left_alone(
+    throwaway: Journalled, postgres_server: PostgresServer
+) -> None:
+    url = throwaway.server.address(throwaway.name).url()
+    engine = sa.create_engine(url, poolclass=StaticPool)
+    with engine.connect() as connection:
+        before = connection.execute(PID).scalar_one()
+        watch = PoolWatch(postgres_server.port, Periods())
+        watch.start()
+        after = pid(engine)
+        watch.stop()
+    engine.dispose()
+
+    assert before == after
+
+
+def test_a_session_is_put_back_once_a_test(
+    watch: PoolWatch, engine: sa.Engine, periods: Periods
+) -> None:
+    schemas(engine)
+    periods.turn()
+    set_schemas(engine, "test")
+
+    assert schemas(engine) == "test"
+
+
+def test_what_a_fixture_does_in_a_period_of_its_own_does_not_reach_the_test_around_it(
+    watch: PoolWatch, engine: sa.Engine, periods: Periods
+) -> None:
+    with periods.apart():
+        set_schemas(engine, "fixture")
+
+    assert schemas(engine) == '"$user", public'
+
+
+def test_a_test_keeps_its_session_state_where_a_fixture_has_not_used_that_connection(
+    watch: PoolWatch, engine: sa.Engine, periods: Periods
+) -> None:
+    set_schemas(engine, "test")
+    with periods.apart():
+        pass
+
+    assert schemas(engine) == "test"
+
+
+def test_a_connection_that_is_held_meanwhile_is_put_back_when_it_is_checked_out_again(
+    watch: PoolWatch, engine: sa.Engine, periods: Periods
+) -> None:
+    outlive(engine, periods)
+    with engine.begin() as connection:
+        connection.execute(sa.text("SET search_path = fixture"))
+        connection.execute(LOCK)
+        holder = connection.execute(PID).scalar_one()
+        periods.turn()
+
+        assert connection.execute(SCHEMAS).scalar_one() == "fixture"
+        assert watch.withdraw([holder]) == []
+
+    assert schemas(engine) == '"$user", public'
+    assert pid(engine) == holder
+
+
+def test_a_connection_that_two_hold_is_left_alone_until_the_first_returns_it(
+    watch: PoolWatch, throwaway: Journalled, periods: Periods
+) -> None:
+    url = throwaway.server.address(throwaway.name).url()
+    engine = sa.create_engine(url, poolclass=StaticPool)
+    with engine.begin() as fixture:
+        fixture.execute(sa.text("SET search_path = fixture"))
+        fixture.execute(sa.text("COMMIT"))  # StaticPool rolls back when the second one returns it
+        periods.turn()
+        during = schemas(engine)
+        periods.turn()
+        still = schemas(engine)
+    periods.turn()
+    after = schemas(engine)
+    engine.dispose()
+
+    assert (during, still, after) == ("fixture", "fixture", '"$user", public')
+
+
+def test_what_the_application_sets_at_each_checkout_is_set_behind_the_putting_back(
+    watch: PoolWatch, engine: sa.Engine, periods: Periods
+) -> None:
+    def use_schema(connection: psycopg.Connection, _entry: object, _proxy: object) -> None:
+        connection.execute("SET search_path = tenant")
+        connection.commit()
+
+    sa.event.listen(engine, "checkout", use_schema)
+    seen = []
+    for _ in range(3):
+        seen.append(schemas(engine))
+        periods.turn()
+
+    assert seen == ["tenant"] * 3
+
+
+def test_a_backend_that_lies_in_a_pool_is_withdrawn_and_not_handed_out_again(
+    watch: PoolWatch, engine: sa.Engine, throwaway: Journalled
+) -> None:
+    holder = pid(engine)
+    withdrawn = watch.withdraw([holder, 1])
+
+    assert withdrawn == [holder]
+    assert pid(engine) != holder
+
+
+def test_a_backend_whose_connection_is_closed_or_dead_is_not_withdrawn(
+    watch: PoolWatch, engine: sa.Engine, throwaway: Journalled
+) -> None:
+    closed = pid(engine)
+    engine.dispose()
+    dead = pid(engine)
+    watch.replaced()
+
+    assert watch.withdraw([closed, dead]) == []
+
+
+def test_a_lock_that_the_application_takes_at_connect_is_its_own(
+    watch: PoolWatch, engine: sa.Engine, periods: Periods
+) -> None:
+    def lock(connection: psycopg.Connection, _entry: object) -> None:
+        connection.execute("SELECT pg_advisory_lock_shared(42)")
+        connection.commit()
+
+    sa.event.listen(engine, "connect", lock)
+    outlive(engine, periods)
+
+    assert watch.withdraw([pid(engine)]) == []
+
+
+def test_pools_are_looked_at_only_where_one_was_used(watch: PoolWatch, engine: sa.Engine) -> None:
+    answers = [watch.used()]
+    with engine.connect():
+        answers += [watch.used(), watch.used()]
+    answers += [watch.used(), watch.used()]
+
+    assert answers == [False, True, False, True, False]
+
+
+def test_a_pool_of_psycopg_is_put_back_in_whichever_loop_it_is_used(
+    watch: PoolWatch, throwaway: Journalled, periods: Periods
+) -> None:
+    engine = create_async_engine(throwaway.server.address(throwaway.name).url())
+
+    async def found() -> str:
+        async with engine.begin() as connection:
+            found = (await connection.execute(SCHEMAS)).scalar_one()
+            await connection.execute(sa.text("SET search_path = test"))
+            return str(found)
+
+    first = asyncio.run(found())
+    periods.turn()
+    second = asyncio.run(found())
+    asyncio.run(engine.dispose())
+
+    assert first == second == '"$user", public'
 
 
 def test_a_watch_that_was_stopped_exchanges_nothing(
     engine: sa.Engine, postgres_server: PostgresServer
 ) -> None:
-    watch = PoolWatch(postgres_server.port)
+    watch = PoolWatch(postgres_server.port, Periods())
     watch.start()
     before = pid(engine)
     watch.replaced()

@@ -16,6 +16,8 @@ from tests.support.journalled import PEOPLE, journalled
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from testkit.servers.postgres import PostgresServer
 
 
@@ -52,6 +54,41 @@ def test_a_reset_survives_the_end_of_its_own_connection(server: PostgresServer) 
 
         assert database.contents() == before
         assert database.reset.snapshot()
+
+
+def test_a_session_with_an_advisory_lock_is_ended_where_it_lies_idle(
+    server: PostgresServer,
+) -> None:
+    with journalled(server) as database, database.connect() as idle, database.connect() as busy:
+        idle.execute("SELECT pg_advisory_lock(1)")
+        busy.execute("SELECT pg_advisory_lock(2)")
+        asked: list[int] = []
+
+        def lies_idle(pids: Collection[int]) -> list[int]:
+            asked.extend(pids)
+            return [idle.info.backend_pid]
+
+        database.reset.end_lock_holders(lies_idle)
+        held = busy.execute("SELECT pg_try_advisory_lock(1)").fetchone()
+
+        assert set(asked) == {idle.info.backend_pid, busy.info.backend_pid}
+        assert held == (True,)
+        with pytest.raises(psycopg.OperationalError):
+            idle.execute("SELECT 1")
+
+
+@pytest.mark.slow
+def test_a_session_of_a_role_that_ours_may_not_end_is_left_alone(
+    postgres_server: PostgresServer, owner_server: PostgresServer
+) -> None:
+    with journalled(owner_server) as database, postgres_server.connect(database.name) as other:
+        other.execute("SELECT pg_advisory_lock(1)")
+        database.reset.end_lock_holders(list)
+        answer = other.execute("SELECT 1").fetchone()
+        with postgres_server.connect() as admin:  # the database cannot be dropped by its owner else
+            admin.execute("SELECT pg_terminate_backend(%s, 5000)", (other.info.backend_pid,))
+
+        assert answer == (1,)
 
 
 def test_a_transaction_left_open_is_ended_before_the_next_test_meets_its_rows(
