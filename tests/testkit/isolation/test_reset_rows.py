@@ -6,8 +6,8 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from psycopg import sql
 
+from testkit.isolation.reset import DatabaseReset
 from tests.support.journalled import journalled
 from tests.support.waiting import wait_until
 
@@ -75,21 +75,16 @@ def test_a_row_that_a_check_would_not_let_in_again_costs_a_new_database(
         assert (database.contents(), database.replaced) == (before, 1)
 
 
-def test_settings_of_the_role_do_not_hide_a_row(
-    server: PostgresServer, postgres_server: PostgresServer
-) -> None:
-    role = sql.Identifier(server.user)
-    with postgres_server.connect() as connection:
-        connection.execute(sql.SQL("ALTER ROLE {} SET timezone = 'Asia/Tokyo'").format(role))
-        try:
-            with journalled(server, "CREATE TABLE t (at timestamptz)") as database:
-                before = database.contents()
-                database.run("INSERT INTO t VALUES (now())")
-                database.reset.finish("a test")
+def test_settings_that_each_session_begins_with_do_not_hide_a_row(server: PostgresServer) -> None:
+    with journalled(server, "CREATE TABLE t (at timestamptz)") as database:
+        database.run(f"ALTER DATABASE {database.name} SET timezone = 'Asia/Tokyo'")
+        database.reset.close()
+        database.reset = DatabaseReset(server, database.name, replaced=lambda: None)
+        before = database.contents()
+        database.run("INSERT INTO t VALUES (now())")
+        database.reset.finish("a test")
 
-                assert database.contents() == before
-        finally:
-            connection.execute(sql.SQL("ALTER ROLE {} RESET timezone").format(role))
+        assert database.contents() == before
 
 
 def test_what_is_committed_while_a_reset_waits_is_left_to_the_next_one(
