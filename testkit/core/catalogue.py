@@ -284,6 +284,17 @@ CATALOGUE: Final[dict[str, Message]] = {
         "what allow_hosts names (host or host:port): a suite must not write into somebody's real database.\n"
         "The connection was not made. A test whose code catches this error fails at its end all the same.",
     ),
+    "TK305": Message(
+        "Redis could not be put back",
+        "What the test did to Redis could not be undone ({what}): {reason}.",
+        "{place}",
+        "The test left the server so that testkit cannot work on it: paused (CLIENT PAUSE ... ALL), asleep,\n"
+        "in a script that wrote and does not end, or without a user that may do anything.",
+        "testkit explain TK305",
+        "Keys, settings, users, functions and clients are put back behind each test, by a user of testkit's own\n"
+        "named testkit. What follows on this server may fail for what was left. Undo it in the test, or let\n"
+        "the test have a server of its own: `testkit run` starts one.",
+    ),
     "TK401": Message(
         "A factory has no session",
         "{factory} was asked to create a row outside a test.",

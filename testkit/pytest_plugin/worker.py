@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from testkit.core.options import Settings
     from testkit.isolation.database import Database
     from testkit.isolation.keyspace import Keyspace
+    from testkit.isolation.leased_keyspace import LeasedKeyspace
     from testkit.isolation.pools import PoolWatch
     from testkit.isolation.reset import DatabaseReset, JournalTemplate
     from testkit.servers.postgres import Connection, PostgresServer
@@ -85,7 +86,7 @@ class Worker:
         )
         self.database: Database | None = None
         self.reset: DatabaseReset | None = None
-        self.keyspace: Keyspace | None = None
+        self.keyspace: Keyspace | LeasedKeyspace | None = None
         self._pools: PoolWatch | None = None
         self._database_lock = threading.Lock()
         self._redis_lock = threading.Lock()
@@ -249,7 +250,7 @@ class Worker:
                     self.keyspace.end(owner)
 
     def finish_test(self, who: str, *, cut_short: bool) -> str | None:
-        """Undo what the test did. Raises TK301 and TK302, charged to this test.
+        """Undo what the test did. Raises TK301, TK302 and TK305, charged to this test.
 
         A test that was ``cut_short`` did not get to close what it opened, and its traceback keeps
         that alive: then TK302 is no second error but answered, as a note.
@@ -325,7 +326,7 @@ class _NoJournal:
         """Install nothing: isolation is none."""
 
 
-def _keyspace(server: RedisServer, run: Run) -> Keyspace:
+def _keyspace(server: RedisServer, run: Run) -> Keyspace | LeasedKeyspace:
     if run.redis_lease is not None:
         from testkit.isolation.leased_keyspace import LeasedKeyspace
 
