@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from testkit.isolation.redis_clients import Clients
 from testkit.isolation.redis_keys import Keys
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Keyspace"]
 
-# A pause first: it would hold up the flush. Then the counts, before they are set to nought.
-_SWEEP: Final = (("CLIENT", "UNPAUSE"), ("FLUSHALL", "SYNC"), SECTIONS, *FORGET)
+# A pause first: it would hold up the flush. The counts before the flush, which lets some go.
+_SWEEP: Final = (("CLIENT", "UNPAUSE"), SECTIONS, ("FLUSHALL", "SYNC"), *FORGET)
 _SCRIPTS: Final = frozenset({b"eval", b"eval_ro", b"script|load"})
 _PAUSE: Final = frozenset({b"client|pause"})
 _WRITES: Final = re.compile(rb"^rdb_(?:changes_since_last_save|saves):(\d+)", re.MULTILINE)
@@ -54,25 +54,29 @@ class Keyspace:
 
     def claim(self, owner: int, *, since: int) -> None:
         """Give what changed since then to a fixture: it stays until ``end``."""
-        [info] = self._link.do(SECTIONS)
-        seen = self._traces(info)
-        self._clients.keep()
+        info, memory = self._link.do(SECTIONS, ("INFO", "memory"))
         # A script goes by the hash of its text: that it stays can mislead nobody.
-        self._keeps_scripts |= seen.of(_SCRIPTS)
-        self._settings.claim(owner, seen)
+        self._keeps_scripts |= b"\nnumber_of_cached_scripts:0\r" not in memory
+        self._clients.keep()
+        self._settings.claim(owner, self._traces(info))
         if self.changes() != since:
             [databases] = self._link.do(("INFO", "keyspace"))
             self._keys.claim(owner, map(int, _DATABASE.findall(databases)))
 
     def finish(self) -> None:
         """Put everything back. Raises TK305 where the test has made that impossible."""
-        _, flushed, info, *_ = self._swept()
-        seen = self._traces(info)
+        seen, refused = self._swept()
         looked = self._clients.end_those_left(seen)
+        more, waited = seen, seen.blocked
+        while more.of(_PAUSE) or waited:
+            # What had waited was let go by the sweep, and so was whatever was sent behind it.
+            more, refused = self._swept()
+            looked |= self._clients.end_those_left(more)
+            seen, waited = seen.and_then(more), False
         looked |= self._settings.put_back(seen)
-        if isinstance(flushed, Exception) or seen.of(_PAUSE):
-            # Refused until the settings were back; or followed by what had waited in the pause.
+        if refused is not None:
             self._flush()
+            self._clients.end_those_left(seen)  # a flush shows an older server's who watches
         # A flush of scripts makes a new interpreter, 100 µs: only where there may be any.
         if seen.of(_SCRIPTS) and not self._keeps_scripts:
             self._link.do(("SCRIPT", "FLUSH"))
@@ -92,17 +96,23 @@ class Keyspace:
 
     def _traces(self, info: bytes) -> Traces:
         """Read them; a connection that was opened anew may have missed some."""
-        opened, self._opened = self._opened, self._link.opened
-        return read_traces(info)._replace(**{} if opened == self._opened else {"complete": False})
+        seen = read_traces(info)
+        if self._opened == self._link.opened:
+            return seen
+        self._opened = self._link.opened
+        return seen._replace(complete=False)
 
-    def _swept(self) -> list[Any]:
-        """Empty the server and read its traces; a script that does not end is killed."""
+    def _swept(self) -> tuple[Traces, Exception | None]:
+        """Empty the server; answer what was done there, and by what the flush was refused.
+
+        A script that does not end is killed.
+        """
         deadline = time.monotonic() + self._seconds
         while True:
-            answers = self._link.ask(self._sweep)
-            info = answers[2]
+            _, info, flushed, *_ = self._link.ask(self._sweep)
             if not isinstance(info, Exception):
-                return answers
+                refused = flushed if isinstance(flushed, Exception) else None
+                return self._traces(info), refused
             if not str(info).startswith("BUSY") or time.monotonic() > deadline:
                 raise self._link.trouble("anything", info)
             kills = self._link.ask((("SCRIPT", "KILL"), ("FUNCTION", "KILL")))

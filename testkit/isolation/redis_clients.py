@@ -17,9 +17,8 @@ _LEADING: Final = frozenset({
     b"subscribe", b"psubscribe", b"ssubscribe", b"monitor", b"watch", b"client|tracking",
     b"client|reply", b"sync", b"psync",
 })  # fmt: skip
-# Of CLIENT LIST: subscribed, blocked, in a transaction, monitor, replica, tracking, watched a key
-# that was changed.
-_FLAGS: Final = frozenset("PbxOStd")
+# Of CLIENT LIST: subscribed, blocked, in a transaction, monitor, replica, tracking.
+_FLAGS: Final = frozenset("PbxOSt")
 _BLOCKING: Final = frozenset({
     "blmove", "blmpop", "blpop", "brpop", "brpoplpush", "bzmpop", "bzpopmax", "bzpopmin", "wait",
     "waitaof", "xread", "xreadgroup",
@@ -70,7 +69,8 @@ class Clients:
             if facts["id"] == str(me):
                 continue
             states = _FLAGS.intersection(facts["flags"])
-            # Older servers do not say who watches, only who has just begun to.
-            if facts.get("watch", "0") != "0" or facts["cmd"] == "watch":
+            # Older servers do not say who watches, only who has just begun to, and, by d, whose
+            # key was changed: the next transaction of theirs would fail.
+            if facts.get("watch", "0") != "0" or facts["cmd"] == "watch" or "d" in facts["flags"]:
                 states |= {"w"}
             yield facts["id"], states, facts["cmd"]

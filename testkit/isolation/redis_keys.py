@@ -74,11 +74,9 @@ class Keys:
 
     def _values_in(self, number: int) -> Iterator[tuple[bytes, _Value]]:
         for keys in self._keys_in(number):
-            commands = [
-                command
-                for key in keys
-                for command in (("DUMP", key), ("PEXPIRETIME", key), (*self._digest, key))
-            ]
+            commands: list[Command] = []
+            for key in keys:
+                commands += [("DUMP", key), ("PEXPIRETIME", key), (*self._digest, key)]
             answers: Iterator[Any] = iter(self._link.do(("SELECT", number), *commands)[1:])
             for key, dump, expiry, digest in zip(keys, answers, answers, answers, strict=True):
                 if dump is not None:

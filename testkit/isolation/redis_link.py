@@ -1,13 +1,15 @@
-"""testkit's own connection to a Redis: one, and with a user of its own that tests do not log in as."""
+"""testkit's own connection to a Redis, with a user of its own that no test logs in as."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 import redis
 from redis.backoff import NoBackoff
+from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
 from testkit.core.messages import TestkitError
@@ -21,12 +23,14 @@ __all__ = ["OWN_USER", "Command", "Link", "Packed"]
 
 #: Who testkit is on a server of its own; what a test does to ``default`` does not reach it.
 OWN_USER: Final = "testkit"
+# A CLIENT KILL that waits for the end of a pause ends the connection that ends the pause.
+_ATTEMPTS: Final = 4
 
 Command = tuple[str | bytes | int, ...]
 
 
 class Packed:
-    """Commands as they are sent, for those that are sent often: to pack takes longer than to send."""
+    """Commands as they are sent: to pack those that are sent often takes longer than to send."""
 
     def __init__(self, commands: Sequence[Command]) -> None:
         self.count = len(commands)
@@ -65,14 +69,13 @@ class Link:
         After the end of the connection, or where our user lost a right, all of them are sent again.
         """
         packed = commands if isinstance(commands, Packed) else Packed(commands)
-        try:
-            answers = self._sent(packed)
-            if any(isinstance(answer, redis.exceptions.NoPermissionError) for answer in answers):
-                raise redis.ConnectionError("a right is missing")  # noqa: TRY301 - one way to begin anew
-        except redis.ConnectionError:
+        for _ in range(_ATTEMPTS - 1):
+            with contextlib.suppress(redis.ConnectionError):
+                answers = self._sent(packed)
+                if not any(isinstance(each, NoPermissionError) for each in answers):
+                    return answers
             self.close()
-            answers = self._sent(packed)
-        return answers
+        return self._sent(packed)
 
     def do(self, *commands: Command) -> list[Any]:
         """Return each command's answer; raise the first error among them."""
@@ -123,7 +126,7 @@ class Link:
                 # A user that exists may have lost its rights.
                 opened.send_command("ACL", "WHOAMI")
                 opened.read_response()
-            except (redis.AuthenticationError, redis.exceptions.NoPermissionError):
+            except (redis.AuthenticationError, NoPermissionError):
                 pass
             else:
                 return opened
@@ -136,12 +139,12 @@ class Link:
             ):
                 opened.send_command(*command)
                 opened.read_response()
-        except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
+        except (redis.AuthenticationError, NoPermissionError) as error:
             raise self.trouble("anything", f"testkit is locked out ({error})") from error
         return opened
 
     def _connected(self, address: Address) -> Any:
-        connection = redis.ConnectionPool.from_url(
+        connection: Any = redis.ConnectionPool.from_url(
             address.url(),
             protocol=2,
             socket_timeout=self._seconds,

@@ -170,9 +170,7 @@ _KINDS: Final = (
     ),
     _Kind(
         "the function library",
-        frozenset(
-            {b"function|load", b"function|delete", b"function|flush", b"function|restore"}
-        ),
+        frozenset({b"function|load", b"function|delete", b"function|flush", b"function|restore"}),
         _functions,
         _load,
     ),

@@ -50,6 +50,15 @@ class Traces(NamedTuple):
         """Return whether one of these commands may have been called."""
         return not self.complete or not self.commands.isdisjoint(commands)
 
+    def and_then(self, more: Traces) -> Traces:
+        """Return both together."""
+        return Traces(
+            self.commands | more.commands,
+            complete=self.complete and more.complete,
+            blocked=self.blocked or more.blocked,
+            transactions=self.transactions or more.transactions,
+        )
+
 
 def read_traces(info: bytes) -> Traces:
     """Read the answer of ``SECTIONS``."""

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from psycopg import sql
 
+from testkit.core.options import Settings
 from testkit.isolation.keyspace import Keyspace
 from tests.support.keyspaces import Client
+from tests.support.runs import new_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from testkit.servers.postgres import PostgresServer
     from testkit.servers.redis import RedisServer
@@ -52,8 +55,20 @@ def client(redis_server: RedisServer) -> Iterator[Client]:
 
 
 @pytest.fixture
-def keyspace(redis_server: RedisServer) -> Iterator[Keyspace]:
+def keyspace(redis_server: RedisServer, client: Client) -> Iterator[Keyspace]:
     """What resets this worker's Redis, beside the one of the plugin that the tests run under."""
     keyspace = Keyspace(redis_server.address)
     yield keyspace
     keyspace.close()
+    # What it let a fixture keep, the plugin cannot know of: it has set the counts to nought.
+    client().script_flush()
+
+
+@pytest.fixture
+def doomed(tmp_path: Path) -> Iterator[Client]:
+    """The clients of a Redis that ends with the test."""
+    run = new_run(tmp_path, Settings())
+    client = Client(run.ensure_redis())
+    yield client
+    client.close()
+    run.close()

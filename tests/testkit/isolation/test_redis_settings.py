@@ -13,12 +13,12 @@ import pytest
 import redis
 
 from testkit.core.messages import TestkitError
-from testkit.isolation.keyspace import Keyspace
 from tests.support.keyspaces import LIBRARY, kept, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from testkit.isolation.keyspace import Keyspace
     from tests.support.keyspaces import Client
 
 OTHER = LIBRARY.replace("42", "43")
@@ -134,8 +134,12 @@ def test_fixtures_own_what_they_set_until_they_end(client: Client, keyspace: Key
         [timeout] = client().config_get("timeout").values()
         return (timeout, sorted(client().acl_users()), client().function_list() != [])
 
-    kept(keyspace, 1, lambda: client().config_set("timeout", 100), lambda: client().acl_setuser("a"))
-    kept(keyspace, 2, lambda: client().config_set("timeout", 200), lambda: client().acl_deluser("a"))
+    kept(
+        keyspace, 1, lambda: client().config_set("timeout", 100), lambda: client().acl_setuser("a")
+    )
+    kept(
+        keyspace, 2, lambda: client().config_set("timeout", 200), lambda: client().acl_deluser("a")
+    )
     kept(keyspace, 3, lambda: client().acl_setuser("b"), lambda: client().function_load(LIBRARY))
     client().config_set("timeout", 300)
     client().acl_deluser("b")
@@ -240,9 +244,11 @@ def test_a_setting_that_cannot_be_put_back_is_named(client: Client, keyspace: Ke
     """Nothing can listen where somebody else does."""
     with client().client() as kept_open:
         kept_open.config_set("port", 0)
-        with socket.create_server(("127.0.0.1", client.server.port)):
-            with pytest.raises(TestkitError, match=r"CONFIG port\): .*") as caught:
-                keyspace.finish()
+        with (
+            socket.create_server(("127.0.0.1", client.server.port)),
+            pytest.raises(TestkitError, match=r"CONFIG port\): .*") as caught,
+        ):
+            keyspace.finish()
         keyspace.finish()
 
     assert caught.value.code == "TK305"
