@@ -20,7 +20,9 @@ __all__ = ["Keyspace"]
 # A pause first: it would hold up the flush. The counts before the flush, which lets some go.
 _SWEEP: Final = (("CLIENT", "UNPAUSE"), SECTIONS, ("FLUSHALL", "SYNC"), *FORGET)
 _SCRIPTS: Final = frozenset({b"eval", b"eval_ro", b"script|load"})
+_ROUNDS: Final = 20
 _PAUSE: Final = frozenset({b"client|pause"})
+_WATCH: Final = frozenset({b"watch"})
 _WRITES: Final = re.compile(rb"^rdb_(?:changes_since_last_save|saves):(\d+)", re.MULTILINE)
 _DATABASE: Final = re.compile(rb"^db(\d+):", re.MULTILINE)
 _A_SAVE: Final = 1 << 40  # sets the count of changes to nought
@@ -68,19 +70,24 @@ class Keyspace:
         seen, refused = self._swept()
         looked = self._clients.end_those_left(seen)
         more, waited = seen, seen.blocked
-        while more.of(_PAUSE) or waited:
-            # What had waited was let go by the sweep, and so was whatever was sent behind it.
+        for _ in range(_ROUNDS):
+            if not (more.of(_PAUSE) or waited):
+                break
+            # What had waited was let go by the sweep, and so was whatever was sent behind it:
+            # the next pause, too.
             more, refused = self._swept()
             looked |= self._clients.end_those_left(more)
             seen, waited = seen.and_then(more), False
         looked |= self._settings.put_back(seen)
         if refused is not None:
             self._flush()
-            self._clients.end_those_left(seen)  # a flush shows an older server's who watches
         # A flush of scripts makes a new interpreter, 100 µs: only where there may be any.
         if seen.of(_SCRIPTS) and not self._keeps_scripts:
             self._link.do(("SCRIPT", "FLUSH"))
         self._keys.restore()
+        if seen.of(_WATCH):
+            # An older server shows who watches once the watched key was changed, as by now.
+            self._clients.end_those_left(seen)
         if looked:
             self._link.do(*FORGET)  # our own commands, too
 
@@ -114,10 +121,10 @@ class Keyspace:
                 refused = flushed if isinstance(flushed, Exception) else None
                 return self._traces(info), refused
             if not str(info).startswith("BUSY") or time.monotonic() > deadline:
-                raise self._link.trouble("anything", info)
+                raise self._link.trouble("all of it", info)
             kills = self._link.ask((("SCRIPT", "KILL"), ("FUNCTION", "KILL")))
             if unkillable := next((k for k in kills if str(k).startswith("UNKILLABLE")), None):
-                raise self._link.trouble("anything", unkillable)
+                raise self._link.trouble("all of it", unkillable)
 
     def _flush(self) -> None:
         [answer] = self._link.ask([("FLUSHALL", "SYNC")])

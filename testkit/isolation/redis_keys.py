@@ -57,7 +57,7 @@ class Keys:
         self._layers.end(owner)
 
     def restore(self) -> None:
-        """Set what fixtures had set. Cost: one RESTORE for each key."""
+        """Set what fixtures had set. Raises TK305. Cost: one RESTORE for each key."""
         if not self._layers.current:
             return
         now = time.time_ns() // 1_000_000
@@ -70,7 +70,9 @@ class Keys:
                 )
         for number, commands in by_database.items():
             for some in _slices(commands):
-                self._link.do(("SELECT", number), *some)
+                answers = self._link.ask([("SELECT", number), *some])
+                if problem := next((a for a in answers if isinstance(a, Exception)), None):
+                    raise self._link.trouble(f"keys of fixtures in database {number}", problem)
 
     def _values_in(self, number: int) -> Iterator[tuple[bytes, _Value]]:
         for keys in self._keys_in(number):
@@ -80,7 +82,7 @@ class Keys:
             answers: Iterator[Any] = iter(self._link.do(("SELECT", number), *commands)[1:])
             for key, dump, expiry, digest in zip(keys, answers, answers, answers, strict=True):
                 if dump is not None:
-                    found = repr(digest), dump if dump[0] in _STREAMS else b""
+                    found = digest, dump if dump[0] in _STREAMS else b""
                     yield key, _Value(dump, max(expiry, 0), found)
 
     def _keys_in(self, number: int) -> Iterator[list[bytes]]:

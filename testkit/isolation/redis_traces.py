@@ -28,7 +28,7 @@ FORGET: Final[tuple[Command, ...]] = (
 )
 _OURS: Final = frozenset({b"slowlog|reset", b"latency|reset", b"acl|log"})
 
-_COMMAND: Final = re.compile(rb"^cmdstat_([^:]+):", re.MULTILINE)
+_COMMAND: Final = re.compile(rb"cmdstat_([^:]+):")
 _TRANSACTION: Final = re.compile(
     rb"^cmdstat_(multi|exec|discard):calls=(\d+),.*rejected_calls=(\d+),failed_calls=(\d+)",
     re.MULTILINE,

@@ -189,12 +189,12 @@ def test_a_fixture_s_password_of_default_is_kept(client: Client, keyspace: Keysp
             "default", enabled=True, passwords="+second", keys="*", commands=["+@all"]
         ),
     )
-    before = client().acl_getuser("default")
+    before = client().acl_getuser("default")["passwords"]
     client().acl_setuser("default", enabled=True, reset_passwords=True, nopass=True)
     keyspace.finish()
 
-    assert client().acl_getuser("default") == before
-    assert len(before["passwords"]) == 2
+    assert client().acl_getuser("default")["passwords"] == before
+    assert len(before) == 2
 
 
 def test_switches_of_debug_are_turned_back(client: Client, keyspace: Keyspace) -> None:
@@ -206,6 +206,15 @@ def test_switches_of_debug_are_turned_back(client: Client, keyspace: Keyspace) -
         pass
 
     assert client().dbsize() == 0
+
+
+def test_what_was_slow_is_forgotten(client: Client, keyspace: Keyspace) -> None:
+    client().execute_command("DEBUG", "SLEEP", "0.02")
+    noted = client().slowlog_get()
+    keyspace.finish()
+
+    assert [each["command"] for each in noted] == [b"DEBUG SLEEP 0.02"]
+    assert not any(b"SLEEP" in each["command"] for each in client().slowlog_get())
 
 
 def test_counts_begin_at_nought(client: Client, keyspace: Keyspace) -> None:
@@ -238,6 +247,17 @@ def test_a_lockout_is_told_and_does_not_outlast_the_way_in(
     assert caught.value.code == "TK305"
     assert client().keys() == []
     assert sorted(client().acl_users()) == ["default", "testkit"]
+
+
+def test_keys_of_a_fixture_that_has_left_no_room_for_them_are_named(
+    client: Client, keyspace: Keyspace
+) -> None:
+    kept(keyspace, 1, lambda: client().set("a", 1), lambda: client().config_set("maxmemory", 1))
+    with pytest.raises(TestkitError, match=r"keys of fixtures in database 0\): .*maxmemory"):
+        keyspace.finish()
+    keyspace.end(1)
+
+    assert client().keys() == []
 
 
 def test_a_setting_that_cannot_be_put_back_is_named(client: Client, keyspace: Keyspace) -> None:
