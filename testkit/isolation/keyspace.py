@@ -2,191 +2,137 @@
 
 from __future__ import annotations
 
-import dataclasses
+import re
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from testkit.isolation.redis_clients import Clients
+from testkit.isolation.redis_keys import Keys
+from testkit.isolation.redis_link import Link, Packed
+from testkit.isolation.redis_settings import RedisSettings
+from testkit.isolation.redis_traces import FORGET, SECTIONS, Traces, read_traces
 
 if TYPE_CHECKING:
     from testkit.core.addresses import Address
 
 __all__ = ["Keyspace"]
 
-_FLUSH: Final = (("FLUSHALL", "SYNC"), ("INFO", "memory"), ("CLIENT", "LIST", "TYPE", "PUBSUB"))
-# A flush of scripts or of functions makes a new interpreter, 100 µs each: only where there are any.
-_SCRIPTS: Final = {
-    b"number_of_cached_scripts:0\r\n": ("SCRIPT", "FLUSH"),
-    b"number_of_functions:0\r\n": ("FUNCTION", "FLUSH"),
-}
-
-_Place = tuple[int, bytes]  # database number, key
-
-
-class _Value(NamedTuple):
-    """What a key held. Equal sets may have unequal dumps, but have equal digests."""
-
-    dump: bytes
-    expiry: int  # absolute, in ms, or 0
-    digest: object
-
-    def differs(self, other: _Value | None) -> bool:
-        return other is None or (self.digest, self.expiry) != (other.digest, other.expiry)
+# A pause first: it would hold up the flush. The counts before the flush, which lets some go.
+_SWEEP: Final = (("CLIENT", "UNPAUSE"), SECTIONS, ("FLUSHALL", "SYNC"), *FORGET)
+_SCRIPTS: Final = frozenset({b"eval", b"eval_ro", b"script|load"})
+_ROUNDS: Final = 20
+_PAUSE: Final = frozenset({b"client|pause"})
+_WATCH: Final = frozenset({b"watch"})
+_WRITES: Final = re.compile(rb"^rdb_(?:changes_since_last_save|saves):(\d+)", re.MULTILINE)
+_DATABASE: Final = re.compile(rb"^db(\d+):", re.MULTILINE)
+_A_SAVE: Final = 1 << 40  # sets the count of changes to nought
 
 
 class Keyspace:
-    """All databases, scripts, functions and subscribers of one server that testkit owns.
+    """One server that testkit owns: keys of all databases, settings, users, functions, clients.
 
-    Cost: one round trip, plus one RESTORE for each key of a wider-scoped fixture. Not safe to call
-    from two threads.
+    Cost: one round trip, plus one RESTORE for each key of a wider-scoped fixture, plus a look at
+    what else a test may have changed where it sent a command for that. Not safe to call from two
+    threads.
     """
 
-    # Commands that answer the same for equal values of a key.
-    _digest: tuple[str, ...] = ("DEBUG", "DIGEST-VALUE")
-
-    def __init__(self, address: Address) -> None:
-        self._address = address
-        self._clients: dict[int, redis.Redis] = {}
-        self._layers: dict[int, dict[_Place, _Value | None]] = {}
+    def __init__(self, address: Address, *, seconds: float = 10) -> None:
+        """Wait for the server so many ``seconds`` at most, then raise TK310."""
+        self._seconds = seconds
+        self._link = Link(address, own=True, seconds=seconds)
+        self._keys = Keys(self._link, ("DEBUG", "DIGEST-VALUE"))
+        self._link.do(*FORGET)
+        self._clients = Clients(self._link)
+        self._settings = RedisSettings(self._link)
+        self._opened = self._link.opened
         self._keeps_scripts = False
-        self._functions = b""  # FUNCTION DUMP of what fixtures loaded
-        self._functions_before: dict[int, bytes] = {}
-        self._kept_subscribers: set[str] = set()
-        self._base: dict[_Place, _Value] = {}
-        self._connection: Any = None
-        self._commands: list[bytes] = []
+        self._sweep = self._sweep_of_this_version()
 
     def changes(self) -> int:
         """Return the server's count of writes, for a later ``claim``."""
-        info: dict[str, Any] = self._client(0).info("persistence")
-        return int(info["rdb_changes_since_last_save"])
+        [info] = self._link.do(("INFO", "persistence"))
+        changes, saves = map(int, _WRITES.findall(info))
+        return saves * _A_SAVE + changes
 
     def claim(self, owner: int, *, since: int) -> None:
         """Give what changed since then to a fixture: it stays until ``end``."""
-        self._keep_others()
-        if self.changes() == since:
-            return
-        now = self._snapshot()
-        layer: dict[_Place, _Value | None] = {
-            place: value for place, value in now.items() if value.differs(self._base.get(place))
-        }
-        layer |= dict.fromkeys(self._base.keys() - now.keys())
-        self._layers[owner] = layer
-        self._base = now
-        self._functions_before[owner] = self._functions
-        self._functions = self._dumped_functions()
+        info, memory = self._link.do(SECTIONS, ("INFO", "memory"))
+        # A script goes by the hash of its text: that it stays can mislead nobody.
+        self._keeps_scripts |= b"\nnumber_of_cached_scripts:0\r" not in memory
+        self._clients.keep()
+        self._settings.claim(owner, self._traces(info))
+        if self.changes() != since:
+            [databases] = self._link.do(("INFO", "keyspace"))
+            self._keys.claim(owner, map(int, _DATABASE.findall(databases)))
 
     def finish(self) -> None:
-        """Put every database, script, function and subscription back."""
-        if self._flush():
-            for client in self._subscribers():
-                if client["id"] not in self._kept_subscribers:
-                    self._client(0).client_kill_filter(_id=client["id"])
-        if self._functions:
-            self._client(0).execute_command("FUNCTION RESTORE", self._functions)  # type: ignore[no-untyped-call]  # bytes, not str
-        if self._base:
-            self._restore()
-
-    def _flush(self) -> bool:
-        """Empty the server in one round trip; answer whether anybody is subscribed.
-
-        A pipeline of redis-py would take three times as long as the server does.
-        """
-        if self._connection is None:
-            self._connection = self._client(0).connection_pool.get_connection()
-            self._commands = self._connection.pack_commands(_FLUSH)
-        try:
-            self._connection.send_packed_command(self._commands)
-            answers = [self._connection.read_response() for _ in _FLUSH]
-        except redis.ConnectionError:
-            # A test may end every client of its server, ours among them.
-            self._connection.disconnect()
-            self._connection.send_packed_command(self._commands)
-            answers = [self._connection.read_response() for _ in _FLUSH]
-        _, memory, subscribers = answers
-        for none, command in _SCRIPTS.items():
-            if none not in memory and not (self._keeps_scripts and command[0] == "SCRIPT"):
-                self._connection.send_command(*command)
-                self._connection.read_response()
-        return bool(subscribers)
+        """Put everything back. Raises TK310 where the test has made that impossible."""
+        seen, refused = self._swept()
+        looked = self._clients.end_those_left(seen)
+        more, waited = seen, seen.blocked
+        for _ in range(_ROUNDS):
+            if not (more.of(_PAUSE) or waited):
+                break
+            # What had waited was let go by the sweep, and so was whatever was sent behind it:
+            # the next pause, too.
+            more, refused = self._swept()
+            looked |= self._clients.end_those_left(more)
+            seen, waited = seen.and_then(more), False
+        looked |= self._settings.put_back(seen)
+        if refused is not None:
+            self._flush()
+        # A flush of scripts makes a new interpreter, 100 µs: only where there may be any.
+        if seen.of(_SCRIPTS) and not self._keeps_scripts:
+            self._link.do(("SCRIPT", "FLUSH"))
+        self._keys.restore()
+        if seen.of(_WATCH):
+            # An older server shows who watches once the watched key was changed, as by now.
+            self._clients.end_those_left(seen)
+        if looked:
+            self._link.do(*FORGET)  # our own commands, too
 
     def end(self, owner: int) -> None:
         """Forget what a fixture had set, and what its teardown did."""
-        if self._layers.pop(owner, None) is not None:
-            self._functions = self._functions_before.pop(owner)
-            self._base = {}
-            for layer in self._layers.values():
-                for place, value in layer.items():
-                    if value is None:
-                        self._base.pop(place, None)
-                    else:
-                        self._base[place] = value
+        self._keys.end(owner)
+        self._settings.end(owner)
         self.finish()
 
     def close(self) -> None:
-        """Close testkit's own connections."""
-        if self._connection is not None:
-            self._client(0).connection_pool.release(self._connection)
-        for client in self._clients.values():
-            client.close()
+        """Close testkit's own connection."""
+        self._link.close()
 
-    def _keep_others(self) -> None:
-        """Note what is no key and stays with a fixture: subscribers, scripts."""
-        self._kept_subscribers = {client["id"] for client in self._subscribers()}
-        memory: dict[str, Any] = self._client(0).info("memory")
-        # A script goes by the hash of its text: that it stays can mislead nobody.
-        self._keeps_scripts |= bool(memory.get("number_of_cached_scripts"))
+    def _traces(self, info: bytes) -> Traces:
+        """Read them; a connection that was opened anew may have missed some."""
+        seen = read_traces(info)
+        if self._opened == self._link.opened:
+            return seen
+        self._opened = self._link.opened
+        return seen._replace(complete=False)
 
-    def _dumped_functions(self) -> bytes:
-        listed: Any = self._client(0).function_list()
-        return self._client(0).function_dump() if listed else b""
+    def _swept(self) -> tuple[Traces, Exception | None]:
+        """Empty the server; answer what was done there, and by what the flush was refused.
 
-    def _subscribers(self) -> list[dict[str, str]]:
-        listing: Any = self._client(0).client_list(_type="pubsub")
-        return list(listing)
+        A script that does not end is killed.
+        """
+        deadline = time.monotonic() + self._seconds
+        while True:
+            _, info, flushed, *_ = self._link.ask(self._sweep)
+            if not isinstance(info, Exception):
+                refused = flushed if isinstance(flushed, Exception) else None
+                return self._traces(info), refused
+            if not str(info).startswith("BUSY") or time.monotonic() > deadline:
+                raise self._link.trouble("all of it", info)
+            kills = self._link.ask((("SCRIPT", "KILL"), ("FUNCTION", "KILL")))
+            if unkillable := next((k for k in kills if str(k).startswith("UNKILLABLE")), None):
+                raise self._link.trouble("all of it", unkillable)
 
-    def _snapshot(self) -> dict[_Place, _Value]:
-        found: dict[_Place, _Value] = {}
-        for number in self._used_databases():
-            client = self._client(number)
-            keys: Any = list(client.scan_iter(count=1000))
-            with client.pipeline(transaction=False) as commands:
-                for key in keys:
-                    commands.dump(key)
-                    commands.pexpiretime(key)
-                    commands.execute_command(*self._digest, key)  # type: ignore[no-untyped-call]
-                answers = iter(commands.execute())
-            for key, dump, expiry, digest in zip(keys, answers, answers, answers, strict=True):
-                if dump is not None:
-                    found[number, key] = _Value(dump, max(expiry, 0), digest)
-        return found
+    def _flush(self) -> None:
+        [answer] = self._link.ask([("FLUSHALL", "SYNC")])
+        if isinstance(answer, Exception):
+            raise self._link.trouble("the keys", answer)
 
-    def _used_databases(self) -> list[int]:
-        databases: dict[str, Any] = self._client(0).info("keyspace")
-        return [int(name.removeprefix("db")) for name in databases]
-
-    def _restore(self) -> None:
-        now = time.time_ns() // 1_000_000
-        by_database: dict[int, list[tuple[bytes, _Value]]] = {}
-        for (number, key), value in self._base.items():
-            if not value.expiry or value.expiry > now:
-                by_database.setdefault(number, []).append((key, value))
-        for number, entries in by_database.items():
-            with self._client(number).pipeline(transaction=False) as commands:
-                for key, value in entries:
-                    commands.restore(
-                        key, value.expiry, value.dump, replace=True, absttl=value.expiry > 0
-                    )
-                commands.execute()
-
-    def _client(self, number: int) -> redis.Redis:
-        if number not in self._clients:
-            self._clients[number] = redis.Redis.from_url(
-                dataclasses.replace(self._address, name=str(number)).url(),
-                socket_timeout=10,
-                retry=Retry(NoBackoff(), 0),
-                client_name="testkit",
-            )
-        return self._clients[number]
+    def _sweep_of_this_version(self) -> Packed:
+        """Return what is sent behind each test; Valkey has logs of large requests and answers."""
+        logs = [("COMMANDLOG", "RESET", f"large-{what}") for what in ("request", "reply")]
+        known = not any(isinstance(answer, Exception) for answer in self._link.ask(logs))
+        return Packed([*_SWEEP, *logs] if known else _SWEEP)

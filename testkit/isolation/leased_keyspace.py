@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from testkit.isolation.keyspace import Keyspace
+from testkit.isolation.redis_keys import Keys
+from testkit.isolation.redis_link import Link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["LeasedKeyspace"]
 
 
-class LeasedKeyspace(Keyspace):
+class LeasedKeyspace:
     """The keys of one database; nothing else of the server is looked at or changed.
 
     Scripts, functions, subscribers and CONFIG belong to whoever runs the server, and so are shared
@@ -23,29 +24,35 @@ class LeasedKeyspace(Keyspace):
     allow DEBUG.
     """
 
-    _digest = ("DUMP",)
-
     def __init__(self, address: Address, check: Callable[[], None] = lambda: None) -> None:
         """Ask ``check`` before anything is emptied: it raises where the lease was lost."""
-        super().__init__(address)
         self._check = check
         self._database = int(address.name)
         self._calls = itertools.count(1)
+        self._link = Link(address, own=False)
+        self._keys = Keys(self._link, ("DUMP",))
 
     def changes(self) -> int:
         """Return a number that is never the same: the server's own count is everybody's."""
         return next(self._calls)
 
-    def _flush(self) -> bool:
+    def claim(self, owner: int, *, since: int) -> None:
+        """Give what changed to a fixture: it stays until ``end``."""
+        del since
+        self._keys.claim(owner, [self._database])
+
+    def finish(self) -> None:
+        """Put the keys back. Raises TK115 where the lease was lost, TK310."""
         self._check()
-        self._client(self._database).flushdb()
-        return False
+        # Of a connection that was opened on this database and selects no other one.
+        self._link.do(("FLUSHDB",))
+        self._keys.restore()
 
-    def _keep_others(self) -> None:
-        """Keep nothing but keys."""
+    def end(self, owner: int) -> None:
+        """Forget what a fixture had set, and what its teardown did."""
+        self._keys.end(owner)
+        self.finish()
 
-    def _dumped_functions(self) -> bytes:
-        return b""
-
-    def _used_databases(self) -> list[int]:
-        return [self._database]
+    def close(self) -> None:
+        """Close testkit's own connection."""
+        self._link.close()

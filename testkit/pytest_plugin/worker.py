@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from testkit.core.options import Settings
     from testkit.isolation.database import Database
     from testkit.isolation.keyspace import Keyspace
+    from testkit.isolation.leased_keyspace import LeasedKeyspace
     from testkit.isolation.lock_waits import LockWaits
     from testkit.isolation.pools import PoolWatch
     from testkit.isolation.reset import DatabaseReset
@@ -88,7 +89,7 @@ class Worker:
         )
         self.database: Database | None = None
         self.reset: DatabaseReset | None = None
-        self.keyspace: Keyspace | None = None
+        self.keyspace: Keyspace | LeasedKeyspace | None = None
         self.lock_waits: LockWaits | None = None
         self._pools: PoolWatch | None = None
         self._database_lock = threading.Lock()
@@ -265,7 +266,7 @@ class Worker:
             self._end(owner)
 
     def finish_test(self, who: str, *, cut_short: bool, undone: bool = True) -> str | None:
-        """Undo what the test did. Raises TK301 and TK302, charged to this test.
+        """Undo what the test did. Raises TK301, TK302 and TK310, charged to this test.
 
         Where it is not to be undone it stays, like what a wider-scoped fixture did, until a test
         begins that is.
@@ -369,7 +370,7 @@ class Worker:
             self._failure = self._failure or error
 
 
-def _keyspace(server: RedisServer, run: Run) -> Keyspace:
+def _keyspace(server: RedisServer, run: Run) -> Keyspace | LeasedKeyspace:
     if run.redis_lease is not None:
         from testkit.isolation.leased_keyspace import LeasedKeyspace
 

@@ -12,6 +12,7 @@ from redis.retry import Retry
 from testkit.isolation.keyspace import Keyspace
 from testkit.system.processes import is_alive
 from tests.contracts.conftest import OWN_ROADS, Road
+from tests.support.keyspaces import Client, state
 from tests.support.processes import LINUX, command_lines, listening
 from tests.support.runs import kept_of
 
@@ -83,6 +84,29 @@ def test_what_a_test_did_is_undone_and_what_a_fixture_did_stays(redis_run: Run) 
     assert found == ([b"kept"], b"by a fixture", 42)
     assert expires
     assert nothing == (0, [])
+
+
+@OWN
+def test_settings_users_and_clients_are_put_back(redis_run: Run) -> None:
+    server = redis_run.ensure_redis()
+    keyspace = Keyspace(server.address)
+    client = Client(server)
+    before = state(server)
+    try:
+        client().config_set("maxmemory-policy", "allkeys-lru")
+        client().acl_setuser("alice", enabled=True, nopass=True)
+        client().client_pause(60_000, all=False)
+        subscriber = client.connection("SUBSCRIBE news")
+        client().acl_setuser("default", reset=True)
+        keyspace.finish()
+        after = state(server)
+        numbers = {int(each["id"]) for each in client().client_list()}
+    finally:
+        client.close()
+        keyspace.close()
+
+    assert after == before
+    assert subscriber.number not in numbers
 
 
 @OWN

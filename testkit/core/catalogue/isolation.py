@@ -97,6 +97,17 @@ ISOLATION: Final[dict[str, Message]] = {
         "The fixture's rows are gone until it is set up again. Let it make rows of its own instead of\n"
         "swapping values of those that are there, or name a superuser in the URL.",
     ),
+    "TK310": Message(
+        "Redis could not be put back",
+        "What the test did to Redis could not be undone ({what}): {reason}.",
+        "{place}",
+        "The test left the server so that testkit cannot work on it: paused (CLIENT PAUSE ... ALL), asleep,\n"
+        "in a script that wrote and does not end, or without a user that may do anything.",
+        "testkit explain TK310",
+        "Keys, settings, users, functions and clients are put back behind each test, by a user of testkit's own\n"
+        "named testkit. What follows on this server may fail for what was left. Undo it in the test, or let\n"
+        "the test have a server of its own: `testkit run` starts one.",
+    ),
     "TK321": Message(
         "Another number of statements than expected",
         "This block was to send {expected}, but sent {sent}.",

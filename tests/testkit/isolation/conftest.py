@@ -1,4 +1,4 @@
-"""The same server seen by a superuser and by a role that may make databases, and no more."""
+"""Postgres seen by a superuser and by a role that may make databases, and no more; a Redis of one's own."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from psycopg import sql
 
+from testkit.core.options import Settings
+from testkit.isolation.keyspace import Keyspace
+from tests.support.keyspaces import Client
+from tests.support.runs import new_run
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from testkit.servers.postgres import PostgresServer
+    from testkit.servers.redis import RedisServer
 
 
 #: The fixtures below, for a parametrization.
@@ -37,3 +44,31 @@ def server(request: pytest.FixtureRequest) -> PostgresServer:
     """The server as each kind of role sees it."""
     found: PostgresServer = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def client(redis_server: RedisServer) -> Iterator[Client]:
+    """The application's clients of this worker's Redis."""
+    client = Client(redis_server)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def keyspace(redis_server: RedisServer, client: Client) -> Iterator[Keyspace]:
+    """What resets this worker's Redis, beside the one of the plugin that the tests run under."""
+    keyspace = Keyspace(redis_server.address)
+    yield keyspace
+    keyspace.close()
+    # What it let a fixture keep, the plugin cannot know of: it has set the counts to nought.
+    client().script_flush()
+
+
+@pytest.fixture
+def doomed(tmp_path: Path) -> Iterator[Client]:
+    """The clients of a Redis that ends with the test."""
+    run = new_run(tmp_path, Settings())
+    client = Client(run.ensure_redis())
+    yield client
+    client.close()
+    run.close()

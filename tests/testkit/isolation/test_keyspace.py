@@ -2,65 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import redis
 
-from testkit.isolation.keyspace import Keyspace
+from tests.support.keyspaces import LIBRARY, contents, kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from testkit.servers.redis import RedisServer
-
-LIBRARY = "#!lua name=mine\nredis.register_function('answer', function() return 42 end)"
-
-
-class Client:
-    """The application's own clients, one for each database."""
-
-    def __init__(self, server: RedisServer) -> None:
-        self._server = server
-        self._stack = contextlib.ExitStack()
-
-    def __call__(self, number: int = 0) -> Any:
-        url = f"{self._server.url.removesuffix('/0')}/{number}"
-        return self._stack.enter_context(redis.Redis.from_url(url))
-
-    def close(self) -> None:
-        self._stack.close()
-
-
-@pytest.fixture
-def client(redis_server: RedisServer) -> Iterator[Client]:
-    client = Client(redis_server)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def keyspace(redis_server: RedisServer) -> Iterator[Keyspace]:
-    keyspace = Keyspace(redis_server.address)
-    yield keyspace
-    keyspace.close()
-
-
-def kept(keyspace: Keyspace, owner: int, *commands: Any) -> None:
-    """Let a fixture send these commands and own what they changed."""
-    since = keyspace.changes()
-    for command in commands:
-        command()
-    keyspace.claim(owner, since=since)
-
-
-def contents(client: Client, *numbers: int) -> dict[tuple[int, bytes], bytes]:
-    return {
-        (number, key): client(number).execute_command("DEBUG", "DIGEST-VALUE", key)[0]
-        for number in numbers
-        for key in client(number).scan_iter()
-    }
+    from testkit.isolation.keyspace import Keyspace
+    from tests.support.keyspaces import Client
 
 
 def test_every_key_of_every_database_goes(client: Client, keyspace: Keyspace) -> None:

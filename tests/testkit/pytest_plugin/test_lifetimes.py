@@ -346,3 +346,49 @@ def test_a_test_that_was_cut_short_ends_as_it_would_without_us(
     assert words in outcome.text
     assert "1 error" not in outcome.text
     assert "pytest_sessionfinish" not in outcome.text
+
+
+@pytest.mark.slow
+def test_a_test_that_turns_redis_inside_out_harms_nobody(tmp_path: Path) -> None:
+    """What cannot be put back is an error of the test that did it, the fixture's of whoever runs."""
+    suite = Suite(
+        tmp_path,
+        test_it="""
+        import os
+        import pytest
+        import redis
+
+        @pytest.fixture(scope="module")
+        def cache():
+            with redis.Redis.from_url(os.environ["REDIS_URL"]) as cache:
+                cache.config_set("timeout", 1000)
+                cache.set("of", "the module")
+                yield cache
+
+        def test_that_does_it(cache):
+            cache.config_set("timeout", 1, "min-replicas-to-write", 1)
+            cache.acl_setuser("default", reset=True)
+
+        def test_next(cache):
+            assert cache.config_get("timeout", "min-replicas-to-write") == {
+                "timeout": "1000", "min-replicas-to-write": "0"}
+            assert cache.get("of") == b"the module"
+
+        @pytest.fixture(scope="class")
+        def full(cache):
+            cache.config_set("maxmemory", 1)
+
+        class TestFull:
+            def test_no_room(self, full):
+                pass
+
+        def test_after_it():
+            with redis.Redis.from_url(os.environ["REDIS_URL"]) as cache:
+                assert cache.get("of") == b"the module"
+    """,
+    )
+    suite.configure('env = { REDIS_URL = "{redis.url}" }\n')
+    outcome = suite.run("-p", "no:randomly")
+
+    assert "4 passed, 1 error" in outcome.text
+    assert "ERROR test_it.py::TestFull::test_no_room - Failed: TK310" in outcome.text
