@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from testkit.core.messages import TestkitError
-from tests.support.keyspaces import LIBRARY, kept, state
+from tests.support.keyspaces import LIBRARY, kept, settle, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +85,14 @@ DONE: dict[str, Callable[[Any], object]] = {
     "SWAPDB": lambda c: [c.set("a", 1), c.swapdb(0, 3)],
     "FLUSHALL": lambda c: c.flushall(),
     "SAVE": lambda c: c.save(),
+    "CONFIG REWRITE": lambda c: [c.config_set("timeout", 7), c.config_rewrite()],
+    "BGREWRITEAOF": lambda c: [c.set("a", 1), c.bgrewriteaof()],
+    "DEBUG SLEEP": lambda c: c.execute_command("DEBUG", "SLEEP", "0.01"),
+    "SCRIPT FLUSH": lambda c: [c.script_load("return 1"), c.script_flush()],
+    "CLIENT UNBLOCK": lambda c: c.client_unblock(c.client_id()),
+    "CLIENT KILL": lambda c: c.client_kill_filter(_type="normal", skipme=True),
+    "PUBLISH": lambda c: c.publish("news", "x"),
+    "MEMORY PURGE": lambda c: c.memory_purge(),
     "keys with TTL": lambda c: c.set("a", 1, ex=100),
     "a stream with a group": lambda c: c.xgroup_create("s", "g", mkstream=True),
     "CLIENT PAUSE WRITE": lambda c: c.client_pause(60_000, all=False),
@@ -206,6 +214,21 @@ def test_switches_of_debug_are_turned_back(client: Client, keyspace: Keyspace) -
         pass
 
     assert client().dbsize() == 0
+
+
+@pytest.mark.parametrize("closed", ["before", "after"])
+def test_scripts_run_after_somebody_debugged_one(
+    client: Client, keyspace: Keyspace, closed: str
+) -> None:
+    """Valkey 9.1 crashes at the next one, once he has closed his connection."""
+    connection = client.connection("SCRIPT DEBUG YES")
+    if closed == "before":
+        connection.close()
+    keyspace.finish()
+    connection.close()
+    settle(client.server)
+
+    assert client().eval("return 1", 0) == 1
 
 
 def test_what_was_slow_is_forgotten(client: Client, keyspace: Keyspace) -> None:
