@@ -16,8 +16,11 @@ __all__ = ["RedisSettings"]
 
 _Texts = dict[str, str]
 
-# What DEBUG can turn, and how it stands by itself. Not every version has all of them.
+_TURNING: Final = frozenset({b"debug", b"script|debug"})
+# What these can turn, and how it stands by itself. Not every version has all of them.
 _SWITCHES: Final[tuple[Command, ...]] = (
+    # Valkey 9.1 crashes at the next EVAL where a client that debugs scripts has gone.
+    ("SCRIPT", "DEBUG", "NO"),
     ("DEBUG", "SET-ACTIVE-EXPIRE", "1"),
     ("DEBUG", "PAUSE-CRON", "0"),
     ("DEBUG", "QUICKLIST-PACKED-THRESHOLD", "0"),
@@ -68,10 +71,10 @@ class RedisSettings:
         self._ended.clear()
         for kind in kinds:
             self._put_back(kind, self._layers[kind].current)
-        debug = seen.of({b"debug"})
-        if debug:
+        turned = seen.of(_TURNING)
+        if turned:
             self._link.ask(_SWITCHES)
-        return bool(kinds) or debug
+        return bool(kinds) or turned
 
     def _put_back(self, kind: _Kind, wanted: _Texts) -> None:
         problem: object = None

@@ -86,6 +86,27 @@ def test_that_of_a_fixture_is_left_as_it_is(client: Client, keyspace: Keyspace, 
     assert (left, is_open(client, test)) == (True, False)
 
 
+def test_a_replica_of_a_test_is_ended(client: Client, keyspace: Keyspace) -> None:
+    connection = client.connection()
+    connection.send("SYNC")
+    settle(client.server)
+    keyspace.finish()
+
+    assert not is_open(client, connection)
+
+
+@pytest.mark.parametrize("command", ["READWRITE", "CLIENT NO-TOUCH ON"])
+def test_what_concerns_one_connection_is_left(
+    client: Client, keyspace: Keyspace, command: str
+) -> None:
+    connection = client.connection()
+    connection.send(command)
+    settle(client.server)
+    keyspace.finish()
+
+    assert is_open(client, connection)
+
+
 def test_a_fixture_s_consumer_gets_the_item_of_a_later_test(
     client: Client, keyspace: Keyspace
 ) -> None:

@@ -13,12 +13,13 @@ import pytest
 import redis
 
 from testkit.core.messages import TestkitError
-from tests.support.keyspaces import LIBRARY, kept, state
+from testkit.isolation.keyspace import Keyspace
+from tests.support.keyspaces import LIBRARY, kept, settle, state
+from tests.support.runs import kept_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from testkit.isolation.keyspace import Keyspace
     from tests.support.keyspaces import Client
 
 OTHER = LIBRARY.replace("42", "43")
@@ -85,6 +86,13 @@ DONE: dict[str, Callable[[Any], object]] = {
     "SWAPDB": lambda c: [c.set("a", 1), c.swapdb(0, 3)],
     "FLUSHALL": lambda c: c.flushall(),
     "SAVE": lambda c: c.save(),
+    "BGREWRITEAOF": lambda c: [c.set("a", 1), c.bgrewriteaof()],
+    "DEBUG SLEEP": lambda c: c.execute_command("DEBUG", "SLEEP", "0.01"),
+    "SCRIPT FLUSH": lambda c: [c.script_load("return 1"), c.script_flush()],
+    "CLIENT UNBLOCK": lambda c: c.client_unblock(c.client_id()),
+    "CLIENT KILL": lambda c: c.client_kill_filter(_type="normal", skipme=True),
+    "PUBLISH": lambda c: c.publish("news", "x"),
+    "MEMORY PURGE": lambda c: c.memory_purge(),
     "keys with TTL": lambda c: c.set("a", 1, ex=100),
     "a stream with a group": lambda c: c.xgroup_create("s", "g", mkstream=True),
     "CLIENT PAUSE WRITE": lambda c: c.client_pause(60_000, all=False),
@@ -126,6 +134,19 @@ def test_what_fixtures_left_is_as_it_was(client: Client, keyspace: Keyspace, wha
 
     assert after == before
     assert state(client.server) == origin
+
+
+@pytest.mark.slow
+def test_a_rewritten_file_stays_in_a_folder_that_nobody_else_reads(doomed: Client) -> None:
+    """The server gives it the rights of any new file; it is not read again."""
+    keyspace = Keyspace(doomed.server.address)
+    doomed().config_set("timeout", 7)
+    doomed().config_rewrite()
+    keyspace.finish()
+    keyspace.close()
+
+    assert doomed().config_get("timeout") == {"timeout": "0"}
+    assert kept_of(doomed.server).directory.stat().st_mode & 0o077 == 0
 
 
 def test_fixtures_own_what_they_set_until_they_end(client: Client, keyspace: Keyspace) -> None:
@@ -206,6 +227,21 @@ def test_switches_of_debug_are_turned_back(client: Client, keyspace: Keyspace) -
         pass
 
     assert client().dbsize() == 0
+
+
+@pytest.mark.parametrize("closed", ["before", "after"])
+def test_scripts_run_after_somebody_debugged_one(
+    client: Client, keyspace: Keyspace, closed: str
+) -> None:
+    """Valkey 9.1 crashes at the next one, once he has closed his connection."""
+    connection = client.connection("SCRIPT DEBUG YES")
+    if closed == "before":
+        connection.close()
+    keyspace.finish()
+    connection.close()
+    settle(client.server)
+
+    assert client().eval("return 1", 0) == 1
 
 
 def test_what_was_slow_is_forgotten(client: Client, keyspace: Keyspace) -> None:
