@@ -144,6 +144,7 @@ def test_a_test_takes_them_by_its_database(database: Database) -> None:
     assert counts == [1, 1]
 
 
+@pytest.mark.slow
 def test_the_next_test_knows_nothing_of_them(tmp_path: Path) -> None:
     suite = Suite(tmp_path)
     suite.write(
@@ -193,6 +194,7 @@ def test_the_next_test_knows_nothing_of_them(tmp_path: Path) -> None:
     outcome.check(passed=2)
 
 
+@pytest.mark.slow
 def test_without_isolation_they_are_refused(tmp_path: Path) -> None:
     suite = Suite(tmp_path)
     suite.write("test_it.py", "def test_it(database):\n    database.snapshot()\n")

@@ -57,6 +57,7 @@ def test_a_module_lives_on_its_own_leftovers_and_leaves_none_to_others(suite: Su
     assert "testkit: 3 tests ran without isolation, by their marker" in outcome.text
 
 
+@pytest.mark.slow
 def test_a_folder_says_so_in_its_conftest_and_the_nearest_marker_wins(suite: Suite) -> None:
     suite.write("old/conftest.py", OLD)
     suite.write("old/deep/test_it.py", IMPORT + ONE + TWO)
@@ -75,6 +76,7 @@ def test_a_folder_says_so_in_its_conftest_and_the_nearest_marker_wins(suite: Sui
     assert "testkit: 4 tests ran without isolation" in outcome.text
 
 
+@pytest.mark.slow
 def test_what_wider_fixtures_and_snapshots_hold_does_not_take_leftovers_along(
     suite: Suite,
 ) -> None:

@@ -58,8 +58,8 @@ def test_no_command_line_no_open_file_and_no_repr_shows_the_password(
     lines = command_lines().values()
     readable = [
         path
-        for path in kept_of(redis_server).directory.iterdir()
-        if path.stat().st_mode & 0o077 and secret in path.read_bytes()
+        for path in kept_of(redis_server).directory.rglob("*")
+        if path.is_file() and path.stat().st_mode & 0o077 and secret in path.read_bytes()
     ]
 
     assert len(secret) >= 32

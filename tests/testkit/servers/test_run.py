@@ -149,6 +149,7 @@ def test_a_redis_that_does_not_start_leaves_the_directory_of_the_run_to_the_othe
     assert run.database_address() == before
 
 
+@pytest.mark.slow
 def test_the_processes_of_a_run_share_a_postgres_and_have_a_redis_each(
     new_run: Callable[..., Run], tmp_path: Path
 ) -> None:
