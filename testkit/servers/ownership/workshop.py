@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +25,7 @@ __all__ = [
     "discard",
     "made_by",
     "maker",
+    "remove_tree",
     "server_directory",
     "sweep",
     "workshop",
@@ -30,6 +33,7 @@ __all__ = [
 ]
 
 ROOM: Final = 256 << 20  # bytes: a cluster has 40 MB, and a suite writes
+_OTHERS_SECONDS: Final = 5.0  # that somebody else who writes into what is removed may go on
 DRAFT: Final = ".draft-"  # how the name of what the cache does not hold yet begins
 
 
@@ -90,7 +94,20 @@ def discard(directory: Path) -> None:
     """
     gone = directory.with_name(f"{workshop_prefix()}{maker()}-{directory.name}")
     directory.rename(gone)
-    shutil.rmtree(gone)
+    remove_tree(gone)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory in which somebody else may be removing or writing, too. Raises OSError."""
+    deadline = time.monotonic() + _OTHERS_SECONDS
+    while os.path.lexists(path):
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:
+            pass  # a file that the other one was quicker with
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or time.monotonic() > deadline:
+                raise
 
 
 def server_directory(path: Path) -> Path:

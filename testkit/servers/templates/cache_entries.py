@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from typing import TYPE_CHECKING, Final
 
 from testkit.servers.ownership.verdicts import KEPT_SECONDS, CacheEntry
-from testkit.servers.ownership.workshop import DRAFT, maker
+from testkit.servers.ownership.workshop import DRAFT, maker, remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +44,7 @@ def drop(path: Path) -> None:
     gone = path.with_name(f"{DRAFT}{maker()}-{path.name}")
     with contextlib.suppress(FileNotFoundError):  # another run collects, too
         path.rename(gone)
-        shutil.rmtree(gone)
+        remove_tree(gone)
 
 
 def _unused_seconds(file: Path) -> int | None:

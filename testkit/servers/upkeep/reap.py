@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import time
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from testkit.servers.containers.images import docker_at
 from testkit.servers.ownership.records import is_ours, owner_of, state_of
 from testkit.servers.ownership.verdicts import DEAD, State, Step
-from testkit.servers.ownership.workshop import DRAFT, discard, made_by, workshop_prefix
+from testkit.servers.ownership.workshop import DRAFT, discard, made_by, remove_tree, workshop_prefix
 from testkit.servers.programs.binaries import ClosedRoadError
 from testkit.servers.templates.cache_entries import drop, is_unused
 from testkit.system.processes import ProcessIdentity, is_alive
@@ -122,7 +121,7 @@ def _remove(step: Step) -> None:
     # The next run of somebody else sweeps as well: what is gone is no problem.
     with contextlib.suppress(FileNotFoundError):
         if step.what in _NAMED:
-            _remove_tree(path)
+            remove_tree(path)
         else:
             discard(path)
 
@@ -139,12 +138,6 @@ def _remove_container(name: str) -> None:
             ours.remove_container(client, name)
     except docker.errors.DockerException as error:
         raise OSError(str(getattr(error, "explanation", None) or error)) from error
-
-
-def _remove_tree(path: Path) -> None:
-    while os.path.lexists(path):
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(path)
 
 
 def _state(what: str, path: Path) -> State:
