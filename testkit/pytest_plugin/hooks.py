@@ -157,11 +157,11 @@ def pytest_fixture_setup(
         return (yield)
     session = request.config.stash[key]
     # A fixture may start the server itself: then everything there is its own.
-    before = session.worker.before_fixture() if session.isolates else (None, 0)
+    before = session.worker.isolation.before_fixture() if session.isolates else (None, 0)
     with session.outside_the_test():
         result = yield
     if session.isolates:
-        session.worker.after_fixture(
+        session.worker.isolation.after_fixture(
             fixturedef, f"{fixturedef.scope} fixture {fixturedef.argname}", before
         )
     return result
@@ -172,7 +172,7 @@ def pytest_fixture_post_finalizer(fixturedef: FixtureDef[Any], request: SubReque
     session = request.config.stash[key]
     if session.isolates:
         with plain_errors():
-            session.worker.end_fixture(fixturedef)
+            session.worker.isolation.end_fixture(fixturedef)
 
 
 @pytest.hookimpl(optionalhook=True)

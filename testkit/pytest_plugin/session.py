@@ -206,9 +206,7 @@ class PluginSession:
         self._not_undone += mode == "none"
         if self._worker is not None:
             with plain_errors():
-                self._worker.begin_test(undone=mode != "none")
-            if self._worker.lock_waits is not None:
-                self._worker.lock_waits.take()  # of a test that passed all the same
+                self._worker.isolation.begin_test(undone=mode != "none")
         teardown = item.teardown
 
         def undo() -> None:
@@ -226,7 +224,7 @@ class PluginSession:
                 self._periods.turn()
                 if self._worker is not None:
                     with plain_errors():
-                        note = self._worker.finish_test(
+                        note = self._worker.isolation.finish_test(
                             item.nodeid, cut_short=self.cut_short, undone=mode != "none"
                         )
                     if note:
@@ -242,7 +240,7 @@ class PluginSession:
         """Note what a test, or the import of one, failed by; answer what is to be said of it."""
         if self._guard is not None:
             self._guard.told(error)
-        waits = self._worker and self._worker.lock_waits
+        waits = self._worker and self._worker.isolation.lock_waits
         if not waits:
             return []
         waits.told(error)
