@@ -134,10 +134,7 @@ def _measure(
                 application.do("LISTEN news")
                 periods.turn()
                 timed(f"{driver}: first behind a LISTEN", select)
-            if watch.used():
-                timed(
-                    "behind a test: advisory locks", lambda: reset.end_lock_holders(watch.withdraw)
-                )
+            timed("behind a test: advisory locks", lambda: reset.end_lock_holders(watch.withdraw))
             watch.stop()
 
 

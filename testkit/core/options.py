@@ -67,6 +67,7 @@ OPTIONS: Final = (
     Option("redis_image", "text", None, (), "the image of the road docker, e.g. valkey/valkey:9"),
     Option("redis_disposable", "flag", False, (), "a Redis of a URL may be emptied"),
     Option("isolation", "text", "reset", ("reset", "none"), "what undoes a test"),
+    Option("leaks", "text", "error", ("error", "warn"), "what a connection left in use is"),
     Option("env", "table", {}, (), "variables to set, e.g. DATABASE_URL = '{database.url}'"),
     Option("allow_hosts", "hosts", (), (), "servers that tests may reach besides"),
     Option("budget", "seconds", None, (), "the longest that a test not marked slow may take"),
@@ -96,6 +97,7 @@ class Settings:
     redis_image: str | None = None
     redis_disposable: bool = False
     isolation: str = "reset"
+    leaks: str = "error"
     env: Mapping[str, str] = field(default_factory=dict)
     allow_hosts: tuple[str, ...] = ()
     budget: float | None = None

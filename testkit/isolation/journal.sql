@@ -71,23 +71,30 @@ BEGIN
 END
 $$;
 
--- What began after that moment in this database and may still commit: the sessions whose transaction
--- holds changes, and prepared transactions, which nobody holds; NULL for none. What was rolled back to
--- a savepoint holds no lock any more. The lists are read only where any transaction of the server has
--- not ended yet: age() counts from the number that the next one will get.
-CREATE FUNCTION pg_testkit.unfinished(since timestamptz, OUT open integer[], OUT prepared text[])
+-- What began after that moment in this database and has not ended: the sessions in a transaction, and
+-- prepared transactions, which nobody holds; NULL for none. A session that is older than that is somebody
+-- else's: its transaction counts where it holds changes, which it may still commit. What was rolled back to
+-- a savepoint holds no lock any more. Prepared transactions are looked for only where any transaction of
+-- the server that wrote has not ended: age() counts from the number that the next one will get. And whether
+-- another session of this database holds an advisory lock.
+CREATE FUNCTION pg_testkit.unfinished(since timestamptz, OUT open integer[], OUT prepared text[],
+                                      OUT locked boolean)
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF since IS NULL OR age(pg_snapshot_xmin(pg_current_snapshot())::xid) = 0 THEN RETURN; END IF;
+    IF since IS NULL THEN RETURN; END IF;
+    locked := EXISTS (
+        SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database()));
     SELECT array_agg(a.pid) INTO open FROM pg_stat_activity a
-    WHERE a.datname = current_database() AND a.backend_type = 'client backend'
-      AND a.pid <> pg_backend_pid() AND a.backend_xid IS NOT NULL AND a.xact_start >= since
-      AND EXISTS (
+    WHERE a.xact_start >= since AND a.datname = current_database()
+      AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
+      AND (a.backend_start >= since OR a.backend_xid IS NOT NULL AND EXISTS (
         SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
         WHERE l.pid = a.pid AND l.locktype = 'relation' AND l.granted
           AND l.mode <> 'AccessShareLock'
           AND c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'
-          AND c.relnamespace <> 'pg_testkit'::regnamespace);
+          AND c.relnamespace <> 'pg_testkit'::regnamespace));
+    IF age(pg_snapshot_xmin(pg_current_snapshot())::xid) = 0 THEN RETURN; END IF;
     SELECT array_agg(p.gid) INTO prepared FROM pg_prepared_xacts p
     WHERE p.database = current_database() AND p.prepared >= since
       AND (p.owner = current_user OR current_setting('is_superuser') = 'on');
@@ -104,14 +111,15 @@ $$;
 -- connect: a change of role throws every cached plan away, which costs 0.6 ms a reset (measured).
 CREATE FUNCTION pg_testkit.undo(owners integer[], seen pg_lsn, since timestamptz,
                                 OUT open integer[], OUT prepared text[], OUT blocked_by text[],
-                                OUT tables oid[], OUT sequences integer, OUT wal pg_lsn)
+                                OUT tables oid[], OUT sequences integer, OUT wal pg_lsn,
+                                OUT locked boolean)
 LANGUAGE plpgsql AS $$
 DECLARE
     moved record;
     settled pg_snapshot;
 BEGIN
     sequences := 0;
-    SELECT u.* INTO open, prepared FROM pg_testkit.unfinished(since) AS u;
+    SELECT u.* INTO open, prepared, locked FROM pg_testkit.unfinished(since) AS u;
     IF open IS NOT NULL OR prepared IS NOT NULL THEN RETURN; END IF;
     -- Each statement sees more than the one before it: lines that a background job commits meanwhile
     -- are neither undone nor deleted, but left to the next reset.
@@ -198,13 +206,14 @@ $$;
 -- The owner ends: its sequences go back, then its rows go.
 CREATE FUNCTION pg_testkit.undo_owner(ended integer, since timestamptz, OUT open integer[],
                                       OUT prepared text[], OUT blocked_by text[], OUT tables oid[],
-                                      OUT sequences integer, OUT wal pg_lsn)
+                                      OUT sequences integer, OUT wal pg_lsn, OUT locked boolean)
 LANGUAGE plpgsql AS $$
 BEGIN
-    SELECT u.* INTO open, prepared FROM pg_testkit.unfinished(since) AS u;
+    SELECT u.* INTO open, prepared, locked FROM pg_testkit.unfinished(since) AS u;
     IF open IS NOT NULL OR prepared IS NOT NULL THEN RETURN; END IF;
     PERFORM pg_testkit.release(ended);
-    SELECT u.* INTO open, prepared, blocked_by, tables, sequences, wal
+    SELECT u.open, u.prepared, u.blocked_by, u.tables, u.sequences, u.wal
+    INTO open, prepared, blocked_by, tables, sequences, wal
     FROM pg_testkit.undo(ARRAY[0, ended], NULL, NULL) AS u;
 END
 $$;

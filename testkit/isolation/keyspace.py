@@ -6,7 +6,8 @@ import re
 import time
 from typing import TYPE_CHECKING, Final
 
-from testkit.isolation.redis_clients import Clients
+from testkit.core.messages import TestkitError
+from testkit.isolation.redis_clients import PATIENCE, Clients
 from testkit.isolation.redis_keys import Keys
 from testkit.isolation.redis_link import Link, Packed
 from testkit.isolation.redis_settings import RedisSettings
@@ -90,6 +91,14 @@ class Keyspace:
             self._clients.end_those_left(seen)
         if looked:
             self._link.do(*FORGET)  # our own commands, too
+
+    def left(self) -> TestkitError | None:
+        """Return TK311 for the clients that were found waiting since the last call."""
+        left, self._clients.left = self._clients.left, []
+        if not left:
+            return None
+        clients = "\n".join(left)
+        return TestkitError("TK311", seconds=PATIENCE, clients=clients, place=self._link.place)
 
     def end(self, owner: int) -> None:
         """Forget what a fixture had set, and what its teardown did."""

@@ -48,6 +48,9 @@ class LeasedKeyspace:
         self._link.do(("FLUSHDB",))
         self._keys.restore()
 
+    def left(self) -> None:
+        """Answer nothing: whose the other clients of that server are cannot be told."""
+
     def end(self, owner: int) -> None:
         """Forget what a fixture had set, and what its teardown did."""
         self._keys.end(owner)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
+import threading
+import time
 import weakref
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
@@ -20,6 +23,7 @@ from testkit.isolation.connections import (
     usable_here,
 )
 from testkit.isolation.session_state import SessionState
+from testkit.system.calling_site import CallingSite, calling_site
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,6 +38,25 @@ __all__ = ["PoolWatch"]
 
 
 _LEFT: Final = "what is not of this test may be left in the session"
+_PAUSE: Final = 0.005  # seconds between two looks at a checkout that was not returned
+
+
+class _Checkout(NamedTuple):
+    """Where, when, in which of the periods, by which thread and task."""
+
+    site: CallingSite | None
+    moment: float
+    period: int
+    thread: str
+    task: weakref.ref[asyncio.Task[Any]] | None
+
+    def __str__(self) -> str:
+        task = self.task() if self.task is not None else None
+        by = "" if self.thread == threading.main_thread().name else f", by thread {self.thread!r}"
+        if task is not None:
+            by += f", by task {task.get_name()!r}"
+        place = f" at {self.site}" if self.site else ""
+        return f"checked out{place} {time.monotonic() - self.moment:.2f} s ago{by}"
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -49,6 +72,7 @@ class _Watched:
     period: int | None = None
     state: SessionState | None = None
     exchange: bool = False
+    checkout: _Checkout | None = None
     # More than one only with StaticPool.
     holders: list[weakref.ref[PoolProxiedConnection]] = field(default_factory=list)
 
@@ -70,11 +94,13 @@ class PoolWatch:
     raised into the application.
     """
 
-    def __init__(self, port: int, periods: Periods) -> None:
-        self._port, self._periods = port, periods
+    def __init__(self, port: int, periods: Periods, root: str = "") -> None:
+        """Sites below ``root``, which ends with a slash, are told relative to it."""
+        self._port, self._periods, self._root = port, periods, root
         self._generation = 0
-        self._used = False
         self._loops: dict[int, asyncio.AbstractEventLoop] = {}
+        # Of each loop that was known when the test began: the tasks that there were.
+        self._before: dict[asyncio.AbstractEventLoop, weakref.WeakSet[asyncio.Task[Any]]] = {}
         # Pools that outlive a test. What a connection was at first is asked for in these only.
         self._lasting: weakref.WeakSet[object] = weakref.WeakSet()
         # Kept by the pool's entry: gone with the connection.
@@ -87,22 +113,15 @@ class PoolWatch:
         event.listen(Pool, "connect", self._connected)
         # First: what the application sets at a checkout is set on a clean connection.
         event.listen(Pool, "checkout", self._checked_out, insert=True)
-        event.listen(Pool, "checkin", self._checked_in)
 
     def stop(self) -> None:
         """Stop listening."""
         event.remove(Pool, "connect", self._connected)
         event.remove(Pool, "checkout", self._checked_out)
-        event.remove(Pool, "checkin", self._checked_in)
 
     def replaced(self) -> None:
         """Note that the database was replaced: every connection made so far is dead."""
         self._generation += 1
-
-    def used(self) -> bool:
-        """Return whether any pool gave out or took back a connection since the last call."""
-        used, self._used = self._used, False
-        return used
 
     def withdraw(self, pids: Iterable[int]) -> list[int]:
         """Return which of these backends belong to connections that lie in a pool.
@@ -113,10 +132,58 @@ class PoolWatch:
         known = (self._watched.get(pid) for pid in pids)
         return [each.pid for each in known if each is not None and self._withdraw(each)]
 
+    def begin_test(self) -> None:
+        """Note which tasks there are before the test: what they hold is not its own."""
+        self._before = {
+            loop: weakref.WeakSet(_tasks(loop))
+            for loop in set(self._loops.values())
+            if not loop.is_closed()
+        }
+
     def suspended(self) -> set[int]:
-        """Return the backends of connections whose event loop has tasks, but does not run now."""
+        """Return the backends of connections whose event loop has tasks, but does not run now.
+
+        Those are left out that a task of the running test holds: nothing will run it any more.
+        """
         self._loops = {pid: loop for pid, loop in self._loops.items() if not loop.is_closed()}
-        return {pid for pid, loop in self._loops.items() if not loop.is_running() and _tasks(loop)}
+        return {
+            pid
+            for pid, loop in self._loops.items()
+            if not loop.is_running() and _tasks(loop) and not self._is_of_the_test(pid, loop)
+        }
+
+    def kept(self, period: int, *, seconds: float) -> list[int]:
+        """Return the backends checked out in that period and not returned to their pool.
+
+        They get so many ``seconds``, and the garbage collector its chance. Left out are those that
+        nothing can go on with while we wait.
+        """
+        deadline = time.monotonic() + seconds
+        if self._out(period):
+            gc.collect()
+        while (out := self._out(period)) and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+        return sorted(out - self.suspended()) if out else []
+
+    def origin(self, pid: int) -> str:
+        """Return, for a message, where that backend's connection was checked out."""
+        watched = self._watched.get(pid)
+        held = watched is not None and watched.held() and watched.checkout
+        return f"\n    {held}" if held else ""
+
+    def _out(self, period: int) -> set[int]:
+        return {
+            each.pid
+            for each in list(self._watched.values())
+            if each.checkout is not None and each.checkout.period == period and each.held()
+        }
+
+    def _is_of_the_test(self, pid: int, loop: asyncio.AbstractEventLoop) -> bool:
+        """Return whether a task holds that connection that began after the test."""
+        watched = self._watched.get(pid)
+        checkout = watched.checkout if watched is not None and watched.held() else None
+        task = checkout.task() if checkout is not None and checkout.task is not None else None
+        return task is not None and loop in self._before and task not in self._before[loop]
 
     def _withdraw(self, watched: _Watched) -> bool:
         entry = watched.entry()
@@ -154,9 +221,9 @@ class PoolWatch:
         watched: _Watched | None = entry.info[self._key]
         if watched is None:
             return
-        self._used = True
         shared = watched.held()
         watched.holders.append(weakref.ref(proxy))
+        watched.checkout = self._checkout(connection)
         if watched.generation != self._generation:
             raise DisconnectionError("the database was replaced by testkit")
         if watched.exchange:
@@ -172,6 +239,18 @@ class PoolWatch:
             raise DisconnectionError(_LEFT)
         watched.period = self._periods.now
 
+    def _checkout(self, connection: DBAPIConnection) -> _Checkout:
+        task = None
+        if running_loop(connection) is not None:
+            task = sys.modules["asyncio"].current_task()
+        return _Checkout(
+            calling_site(self._root),
+            time.monotonic(),
+            self._periods.now,
+            threading.current_thread().name,
+            weakref.ref(task) if task is not None else None,
+        )
+
     def _found(self, connection: DBAPIConnection, entry: ConnectionPoolEntry, pool: object) -> None:
         """Exchange a connection that was made before the watch began.
 
@@ -184,9 +263,6 @@ class PoolWatch:
         if not isinstance(pool, StaticPool):
             self._lasting.add(pool)
             raise DisconnectionError(_LEFT)
-
-    def _checked_in(self, _connection: DBAPIConnection | None, _entry: ConnectionPoolEntry) -> None:
-        self._used = True
 
 
 def _state_of(connection: DBAPIConnection, watched: _Watched, *, asks: bool) -> SessionState | None:
@@ -205,6 +281,7 @@ def _put_back(connection: DBAPIConnection, state: SessionState) -> bool:
         return False
 
 
-def _tasks(loop: asyncio.AbstractEventLoop) -> bool:
-    """Return whether anybody is there who may go on with a connection."""
-    return bool(sys.modules["asyncio"].all_tasks(loop))
+def _tasks(loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
+    """Return who is there that may go on with a connection."""
+    tasks: set[asyncio.Task[Any]] = sys.modules["asyncio"].all_tasks(loop)
+    return tasks

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -10,7 +11,10 @@ if TYPE_CHECKING:
     from testkit.isolation.redis_link import Link
     from testkit.isolation.redis_traces import Traces
 
-__all__ = ["Clients"]
+__all__ = ["PATIENCE", "Clients"]
+
+#: Seconds that a client gets to go by itself.
+PATIENCE: Final = 0.2
 
 # After these somebody may listen, watch, follow, or have his answers turned off.
 _LEADING: Final = frozenset({
@@ -19,28 +23,44 @@ _LEADING: Final = frozenset({
 })  # fmt: skip
 # Of CLIENT LIST: subscribed, blocked, in a transaction, monitor, replica, tracking.
 _FLAGS: Final = frozenset("PbxOSt")
+# What of it waits for something that the next test may send. The others lie in a pool, or are told
+# something besides.
+_WAITS: Final = {"P": "subscribed", "b": "blocked", "O": "monitoring"}
+_PAUSE: Final = 0.005  # seconds between two looks at a client that has not gone
 _BLOCKING: Final = frozenset({
     "blmove", "blmpop", "blpop", "brpop", "brpoplpush", "bzmpop", "bzpopmax", "bzpopmin", "wait",
     "waitaof", "xread", "xreadgroup",
 })  # fmt: skip
 
 
+class _Client(NamedTuple):
+    """One line of CLIENT LIST: id, states, last command, and what a message says of it."""
+
+    number: str
+    states: frozenset[str]
+    command: str
+    told: str
+
+
 class Clients:
     """Ends the clients that subscribe, block, monitor, track, or are in a transaction.
 
     One that did so already when a wider-scoped fixture had been set up is left as it is: it is that
-    fixture's. A pool connects again where it finds a connection ended.
+    fixture's. A pool connects again where it finds a connection ended. One that waits for what the
+    next test may send gets ``PATIENCE`` seconds to go by itself; ``left`` describes those that did
+    not, since it was last emptied.
     """
 
     def __init__(self, link: Link) -> None:
         self._link = link
         self._kept: dict[str, frozenset[str]] = {}
+        self.left: list[str] = []
 
     def keep(self) -> None:
         """Note what the clients that there are do."""
         self._kept = {
-            number: states | {"b"} if command in _BLOCKING else states
-            for number, states, command in self._listed()
+            each.number: each.states | {"b"} if each.command in _BLOCKING else each.states
+            for each in self._listed()
         }
 
     def end_those_left(self, seen: Traces) -> bool:
@@ -52,17 +72,34 @@ class Clients:
             return False
         # The server does not say whose answers are turned off.
         mute = b"client|reply" in seen.commands or not seen.complete
+        waiting = self._waiting()
+        deadline = time.monotonic() + PATIENCE
+        while waiting and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+            waiting = {
+                number: told for number, told in self._waiting().items() if number in waiting
+            }
+        self.left += waiting.values()
         ended = [
-            number
-            for number, states, _ in self._listed()
-            if (mute and number not in self._kept) or states - self._kept.get(number, frozenset())
+            each.number
+            for each in self._listed()
+            if (mute and each.number not in self._kept) or self._new(each)
         ]
         if ended:
             self._link.ask([("CLIENT", "KILL", "ID", number) for number in ended])
         return True
 
-    def _listed(self) -> Iterator[tuple[str, frozenset[str], str]]:
-        """Yield number, states and last command of everybody but ourselves."""
+    def _waiting(self) -> dict[str, str]:
+        """Return by number those that wait for what the next test may send."""
+        return {
+            each.number: each.told for each in self._listed() if self._new(each) & _WAITS.keys()
+        }
+
+    def _new(self, client: _Client) -> frozenset[str]:
+        return client.states - self._kept.get(client.number, frozenset())
+
+    def _listed(self) -> Iterator[_Client]:
+        """Yield everybody but ourselves."""
         me, listing = self._link.do(("CLIENT", "ID"), ("CLIENT", "LIST"))
         for line in listing.decode(errors="replace").splitlines():
             facts = dict(word.partition("=")[::2] for word in line.split(" "))
@@ -73,4 +110,14 @@ class Clients:
             # key was changed: the next transaction of theirs would fail.
             if facts.get("watch", "0") != "0" or facts["cmd"] == "watch" or "d" in facts["flags"]:
                 states |= {"w"}
-            yield facts["id"], states, facts["cmd"]
+            yield _Client(facts["id"], states, facts["cmd"], _told(facts, states))
+
+
+def _told(facts: dict[str, str], states: frozenset[str]) -> str:
+    doing = " and ".join(word for flag, word in _WAITS.items() if flag in states)
+    name = repr(facts.get("name", "")) + " " if facts.get("name") else ""
+    library = f" ({facts['lib-name']})" if facts.get("lib-name") else ""
+    return (
+        f"  client {facts['id']} {name}{facts['addr']}{library}, {doing},"
+        f" last command {facts['cmd']} {facts['idle']} s ago, connected for {facts['age']} s"
+    )

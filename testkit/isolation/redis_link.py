@@ -88,10 +88,14 @@ class Link:
                 raise answer
         return answers
 
+    @property
+    def place(self) -> str:
+        """Host and port."""
+        return f"{self._address.host}:{self._address.port}"
+
     def trouble(self, what: str, reason: object) -> TestkitError:
         """Return TK310 for what could not be put back on this server."""
-        place = f"{self._address.host}:{self._address.port}"
-        return TestkitError("TK310", what=what, reason=reason, place=place)
+        return TestkitError("TK310", what=what, reason=reason, place=self.place)
 
     def close(self) -> None:
         """Close the connection; the next command opens another one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import psycopg
 from psycopg import sql
@@ -12,10 +12,11 @@ from psycopg import sql
 from testkit.core.messages import TestkitError
 from testkit.isolation.sessions import (
     ADVISORY_LOCK_HOLDERS,
-    LOCK_SECONDS,
     Connection,
+    describe_sessions,
     end_sessions,
     forgotten,
+    set_up,
 )
 from testkit.isolation.template import journal_of, track
 
@@ -25,16 +26,11 @@ if TYPE_CHECKING:
 
     from testkit.servers.postgres import PostgresServer
 
-__all__ = ["BEFORE_TESTS", "DatabaseReset"]
+__all__ = ["PATIENCE", "DatabaseReset"]
 
-BEFORE_TESTS: Final = -1
+#: Seconds that a transaction which a test began, or a checkout, gets to end by itself.
+PATIENCE: Final = 0.2
 _VACUUM_EVERY: Final = 200  # resets; keeps the tables from bloating (reset at 0.33 ms for ever)
-
-# What `use_settings` sets: the text of a row reads here as the triggers wrote it.
-_AS_WRITTEN: Final = (
-    "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres';"
-    "SET bytea_output = 'hex'; SET extra_float_digits = 1;"
-)
 
 _LOOK: Final = """
 SELECT clock_timestamp(), EXISTS (
@@ -43,10 +39,10 @@ SELECT clock_timestamp(), EXISTS (
 """
 
 _UNDO: Final = """
-SELECT open, prepared, blocked_by, tables, wal FROM pg_testkit.undo('{0}', %s, %s)
+SELECT open, prepared, blocked_by, tables, wal, locked FROM pg_testkit.undo('{0}', %s, %s)
 """
 _UNDO_OWNER: Final = """
-SELECT open, prepared, blocked_by, tables, wal FROM pg_testkit.undo_owner(%s, %s)
+SELECT open, prepared, blocked_by, tables, wal, locked FROM pg_testkit.undo_owner(%s, %s)
 """
 _POSTPONE: Final = "SELECT pg_testkit.postpone(%s)"
 
@@ -89,7 +85,8 @@ class DatabaseReset:
 
     Changes belong to an owner: a wider-scoped fixture that claimed them, or the running test.
     ``replaced`` is called when the database was made anew: every connection to it is dead then.
-    ``suspended`` answers the backend pids of connections that cannot go on while a reset runs.
+    ``suspended`` answers the backend pids of connections that cannot go on while a reset runs,
+    ``origin`` where one was checked out, for messages.
     Not safe to call from two threads.
     """
 
@@ -100,9 +97,10 @@ class DatabaseReset:
         *,
         replaced: Callable[[], None],
         suspended: Callable[[], Collection[int]] = frozenset,
+        origin: Callable[[int], str] = lambda _pid: "",
     ) -> None:
         self._server, self._database, self._replaced = server, database, replaced
-        self._suspended = suspended
+        self._suspended, self._origin = suspended, origin
         self._held: dict[int, _Held] = {}
         self._position: str | None = None
         self._resets = 0
@@ -111,6 +109,8 @@ class DatabaseReset:
         self._journal = journal_of(self._connection)
         #: Transactions that began after it, and may still commit, are the running test's.
         self.began: datetime | None = None
+        #: Whether the last reset saw an advisory lock of another session.
+        self.locked = False
         self._silent = False  # a sequence may move without a trace in the WAL
         self._look()
 
@@ -141,42 +141,56 @@ class DatabaseReset:
             self._execute("SELECT pg_testkit.claim_sequences(%s)", (owner,))
             self._look()
 
-    def finish(self, who: str, *, patience: float = LOCK_SECONDS) -> None:
+    def finish(
+        self,
+        who: str,
+        *,
+        patience: float = PATIENCE,
+        held: Collection[int] = (),
+        end_held: bool = True,
+    ) -> None:
         """Undo what the test ``who`` committed.
 
-        A transaction that began after the last ``claim`` and has written gets ``patience`` seconds
-        to end; one on which somebody is at work gets less, and is left alone. Raises TK302 where
-        one had to be ended: the database is as it was all the same. Raises TK301 where DDL of the
-        test cannot be undone.
+        A transaction that began after the last ``claim`` gets ``patience`` seconds to end, where it
+        has written or its session is as young; one on which somebody is at work is left alone after
+        0.2. Raises TK302 where one had to be ended, and for the backends ``held`` that the test did
+        not return to their pool: the database is as it was all the same. Raises TK301 where DDL of
+        the test cannot be undone.
         """
+        look = end_sessions if end_held else describe_sessions
         self._undo(
             _UNDO,
             self._position,
             owner=0,
             who=who,
             patience=patience,
+            blockers=look(self._connection, held, self._origin) if held else [],
         )
 
     def end(self, owner: int) -> None:
         """Undo what a fixture had claimed, and what its teardown did. Raises as ``finish``."""
         # Without rows of its own it may still have moved a sequence.
         held = self._held.pop(owner, _Held("a fixture's teardown", []))
-        self._undo(
-            _UNDO_OWNER,
-            owner,
-            owner=owner,
-            who=held.who,
-        )
+        self._undo(_UNDO_OWNER, owner, owner=owner, who=held.who)
 
     def end_lock_holders(self, idle: Callable[[Collection[int]], list[int]]) -> None:
         """End sessions of this database that hold an advisory lock and that ``idle`` picks.
 
-        Sessions of a role that this one may not end are left alone.
+        Those that nobody picks but that were opened after the last ``claim`` are ended too, and
+        raised as TK302. Sessions of a role that this one may not end are left alone.
         """
-        holders = self._execute(ADVISORY_LOCK_HOLDERS).fetchall()
-        if holders and (picked := idle([pid for (pid,) in holders])):
-            with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+        holders: dict[int, bool] = dict(
+            self._execute(ADVISORY_LOCK_HOLDERS, (self.began,)).fetchall()
+        )
+        if not holders:
+            return
+        picked = idle(list(holders))
+        left = [pid for pid, new in holders.items() if new and pid not in picked]
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+            if picked:
                 end_sessions(self._connection, picked)
+            if left and (blockers := end_sessions(self._connection, left, self._origin)):
+                self._left_open(0, blockers)
 
     def close(self) -> None:
         """Close testkit's own connection."""
@@ -189,15 +203,17 @@ class DatabaseReset:
         *,
         owner: int,
         who: str,
-        patience: float = LOCK_SECONDS,
+        blockers: list[str] | None = None,
+        patience: float = PATIENCE,
     ) -> None:
-        blockers: list[str] = []
+        blockers, self.locked = blockers or [], False
         since, waiting = self.began, [owner, 0]
         while True:
             row = self._attempt(query, (argument, since), waiting, blockers)
             if row is None:
                 continue
-            open_sessions, prepared, blocked_by, tables, position = row
+            open_sessions, prepared, blocked_by, tables, position, locked = row
+            self.locked |= bool(locked)
             self._position = None if self._silent else position
             for gid in prepared or ():
                 self._roll_back_prepared(gid)
@@ -209,19 +225,19 @@ class DatabaseReset:
                 self._connection, set(open_sessions) - set(self._suspended()), patience
             )
             if idle:
-                blockers += end_sessions(self._connection, idle)
+                blockers += end_sessions(self._connection, idle, self._origin)
             since = None  # the others are somebody's work
         if blocked_by:
             self._replace(owner, who, blocked_by)
         if tables:
             self._vacuum(tables)
         if blockers:
-            raise TestkitError(
-                "TK302",
-                seconds=patience,
-                database=self._database,
-                blockers="\n".join(blockers),
-            )
+            self._left_open(patience, blockers)
+
+    def _left_open(self, seconds: float, blockers: list[str]) -> NoReturn:
+        raise TestkitError(
+            "TK302", seconds=seconds, database=self._database, blockers="\n".join(blockers)
+        )
 
     def _roll_back_prepared(self, gid: str) -> None:
         """End what the test prepared and nobody finished; somebody may do so just now."""
@@ -242,7 +258,7 @@ class DatabaseReset:
         try:
             return self._execute(query, arguments).fetchone()
         except psycopg.errors.LockNotAvailable:
-            ended = end_sessions(self._connection, None)
+            ended = end_sessions(self._connection, None, self._origin)
             if not ended:
                 raise
             blockers += ended
@@ -261,7 +277,7 @@ class DatabaseReset:
                     return None
             # Rows that others refer to and that want to change places, a row that a check would not
             # let in today, a key that takes others along.
-            return None, None, [str(error.diag.message_primary)], None, None
+            return None, None, [str(error.diag.message_primary)], None, None, None
 
     def _fixture_is_in_the_way(self, error: psycopg.Error) -> bool:
         if self._journal.superuser:
@@ -370,15 +386,5 @@ class DatabaseReset:
 
     def _connect(self) -> Connection:
         connection = self._server.connect(self._database)
-        role = "SET session_replication_role = replica;" if journal_of(connection).superuser else ""
-        connection.execute(
-            f"{role} SET testkit.quiet = 'on'; {_AS_WRITTEN}"
-            f"SET lock_timeout = '{LOCK_SECONDS:g}s'; SET jit = off".encode()
-        )
-        # No test waits for itself for ever: see lock_waits.py.
-        connection.execute(
-            sql.SQL("ALTER DATABASE {} SET lock_timeout = {}").format(
-                sql.Identifier(self._database), f"{LOCK_SECONDS:g}s"
-            )
-        )
+        set_up(connection, self._database, superuser=journal_of(connection).superuser)
         return connection

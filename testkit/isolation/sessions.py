@@ -6,43 +6,57 @@ import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psycopg
+from psycopg import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
 __all__ = [
     "ADVISORY_LOCK_HOLDERS",
     "LOCK_SECONDS",
     "Connection",
+    "describe_sessions",
     "end_sessions",
     "forgotten",
+    "set_up",
 ]
 
 #: Longest wait for a lock, of the reset and in a test's database.
 LOCK_SECONDS: Final = 2.0
 
 _PAUSE: Final = 0.005  # seconds between two looks at a transaction that has not ended
-_AT_WORK_SECONDS: Final = 0.25  # that a transaction gets in which something goes on
+_MOST_CHARACTERS: Final = 500  # of a statement
+_AT_WORK_SECONDS: Final = 0.2  # that a transaction gets in which something goes on
 
 # Those asked for or, with NULL, all that hold a lock. Readers hold an AccessShareLock, which stands
 # in nobody's way.
-_END_SESSIONS: Final = """
-SELECT pid, application_name, state, query, pg_terminate_backend(pid, 5000)
+_SESSIONS: Final = """
+SELECT pid, application_name, state,
+       extract(epoch FROM clock_timestamp() - coalesce(xact_start, state_change))::float8, query{}
 FROM pg_stat_activity
 WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
   AND (pid = ANY (%(pids)s::int[]) OR %(pids)s::int[] IS NULL AND EXISTS (
        SELECT FROM pg_locks WHERE pg_locks.pid = pg_stat_activity.pid AND granted
        AND locktype IN ('relation', 'transactionid') AND mode <> 'AccessShareLock'))
 """
+_END: Final = ", pg_terminate_backend(pid, 5000)"
 
+# With whether the session was opened after a moment, and is in no transaction.
 ADVISORY_LOCK_HOLDERS: Final = """
-SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
-   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-   AND pid <> pg_backend_pid()
+SELECT a.pid, a.backend_start >= %s AND a.xact_start IS NULL FROM pg_stat_activity a
+WHERE a.pid <> pg_backend_pid() AND a.datname = current_database() AND EXISTS (
+    SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.pid = a.pid)
 """
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+# What `use_settings` sets: the text of a row reads here as the triggers wrote it.
+_AS_WRITTEN: Final = (
+    "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres';"
+    "SET bytea_output = 'hex'; SET extra_float_digits = 1;"
+)
 
 
 class _Doing(NamedTuple):
@@ -51,6 +65,19 @@ class _Doing(NamedTuple):
     transaction: datetime
     changed: datetime
     active: bool
+
+
+def set_up(connection: Connection, database: str, *, superuser: bool) -> None:
+    """Make a session one that resets this database."""
+    role = "SET session_replication_role = replica;" if superuser else ""
+    timeout = f"{LOCK_SECONDS:g}s"
+    connection.execute(
+        f"{role} SET testkit.quiet = 'on'; {_AS_WRITTEN}"
+        f"SET lock_timeout = '{timeout}'; SET jit = off".encode()
+    )
+    # No test waits for itself for ever: see lock_waits.py.
+    set_timeout = sql.SQL("ALTER DATABASE {} SET lock_timeout = {}")
+    connection.execute(set_timeout.format(sql.Identifier(database), timeout))
 
 
 def forgotten(connection: Connection, pids: Collection[int], patience: float) -> list[int]:
@@ -79,10 +106,40 @@ def _doing(connection: Connection, pids: Collection[int]) -> dict[int, _Doing]:
     return {pid: _Doing(*facts) for pid, *facts in rows}
 
 
-def end_sessions(connection: Connection, pids: list[int] | None) -> list[str]:
-    """End these sessions of the database, wait until they are gone, and describe them."""
-    rows = connection.execute(_END_SESSIONS, {"pids": pids}).fetchall()
+def end_sessions(
+    connection: Connection,
+    pids: Collection[int] | None,
+    origin: Callable[[int], str] = lambda _pid: "",
+) -> list[str]:
+    """End these sessions of the database, wait until they are gone, and describe them.
+
+    With None: all that hold a lock of rows or tables.
+    """
+    return _described(connection, _SESSIONS.format(_END), pids, origin)
+
+
+def describe_sessions(
+    connection: Connection, pids: Collection[int], origin: Callable[[int], str]
+) -> list[str]:
+    """Describe these sessions of the database; ``origin`` says where one was checked out."""
+    return _described(connection, _SESSIONS.format(""), pids, origin)
+
+
+def _described(
+    connection: Connection,
+    query: str,
+    pids: Collection[int] | None,
+    origin: Callable[[int], str],
+) -> list[str]:
+    arguments = {"pids": None if pids is None else list(pids)}
     return [
-        f"  pid {pid} {name!r}, {state}, last statement: {query}"
-        for pid, name, state, query, _ in rows
+        f"  pid {pid} {name!r}, {state} for {seconds:.2f} s,"
+        f" last statement: {_cut(text)}{origin(pid)}"
+        for pid, name, state, seconds, text, *_ in connection.execute(query.encode(), arguments)
     ]
+
+
+def _cut(statement: str) -> str:
+    # In one piece: the blank lines of a statement would break the message apart.
+    words = " ".join(statement.split())
+    return words if len(words) <= _MOST_CHARACTERS else f"{words[:_MOST_CHARACTERS]} …"

@@ -14,7 +14,7 @@ import pytest
 from testkit.core.messages import TestkitError
 from testkit.core.options import OPTIONS, flag
 from testkit.pytest_plugin.fixtures import *  # noqa: F403 - pytest finds fixtures in plugin modules
-from testkit.pytest_plugin.session import PluginSession, key, plain_errors
+from testkit.pytest_plugin.session import PluginSession, key
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -44,6 +44,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes longer than a test that runs on every save")
     config.addinivalue_line(
         "markers", 'isolation(mode): what undoes the test, "reset" or "none" (testkit)'
+    )
+    config.addinivalue_line(
+        "markers", 'leaks(answer): what a connection left in use is, "error" or "warn" (testkit)'
     )
     if "pytest_asyncio" in sys.modules:
         from testkit.pytest_plugin import asyncio_fixtures
@@ -171,8 +174,7 @@ def pytest_fixture_post_finalizer(fixturedef: FixtureDef[Any], request: SubReque
     """Undo what a wider-scoped fixture did, now that it ended."""
     session = request.config.stash[key]
     if session.isolates:
-        with plain_errors():
-            session.worker.isolation.end_fixture(fixturedef)
+        session.end_fixture(fixturedef, request.node)
 
 
 @pytest.hookimpl(optionalhook=True)

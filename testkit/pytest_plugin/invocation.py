@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +13,17 @@ from testkit.core.options import checked_table
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["count_processes", "distributes", "inline_table", "place_in_run", "project_table"]
+__all__ = [
+    "count_processes",
+    "distributes",
+    "fixtures_of",
+    "inline_table",
+    "place_in_run",
+    "project_table",
+    "run_has_servers",
+]
 
 
 def place_in_run(variable: str) -> tuple[str, str, int]:
@@ -76,3 +86,20 @@ def count_processes(options: Namespace, name: str) -> int:
         wanted = len(getattr(options, "tx", None) or ()) or os.cpu_count() or 1
     most = getattr(options, "maxprocesses", None)
     return min(wanted, most or wanted) + 1
+
+
+def run_has_servers(token: str) -> bool:
+    """Return whether anybody in the run asked for a server, if only xdist's workers.
+
+    The keepers would see to it, but only after the controller's end.
+    """
+    name = f"testkit-{os.geteuid()}-{token}"
+    return any((Path(root) / name).is_dir() for root in {tempfile.gettempdir(), "/tmp"})  # noqa: S108
+
+
+def fixtures_of(item: pytest.Item) -> Iterator[str]:
+    """Yield the fixtures of testkit that the item asks for, not a user's own of such a name."""
+    definitions = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+    for name in getattr(item, "fixturenames", ()):
+        if name in definitions and definitions[name][-1].func.__module__.startswith("testkit."):
+            yield name

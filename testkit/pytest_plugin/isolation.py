@@ -10,6 +10,7 @@ from testkit.core.messages import TestkitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from testkit.core.current import Periods
     from testkit.isolation.database import Database
@@ -27,9 +28,11 @@ __all__ = ["NOTHING", "Isolation", "Written"]
 Written = tuple[str | None, int]
 NOTHING: Final[Written] = (None, 0)
 
-# Seconds that a transaction which a test began gets to end by itself.
-_PATIENCE: Final = 2.0
-_SHORT_PATIENCE: Final = 0.2
+# Seconds that checkouts and transactions get to end by themselves; as many those of Redis' clients.
+_PATIENCE: Final = 0.2
+# Seconds that connections get which a failed test had no chance to close.
+_SHORT_PATIENCE: Final = 0.1
+_LEAKS: Final = frozenset({"TK302", "TK311"})
 
 
 class Isolation:
@@ -39,8 +42,8 @@ class Isolation:
     nothing here. Without a server every method does nothing.
     """
 
-    def __init__(self, periods: Periods, is_gone: Callable[[], bool]) -> None:
-        self._periods, self._is_gone = periods, is_gone
+    def __init__(self, periods: Periods, is_gone: Callable[[], bool], root: Path) -> None:
+        self._periods, self._is_gone, self._root = periods, is_gone, root
         self.lock_waits: LockWaits | None = None
         self._database: Database | None = None
         self._reset: DatabaseReset | None = None
@@ -59,10 +62,14 @@ class Isolation:
         from testkit.isolation.reset import DatabaseReset
         from testkit.isolation.snapshots import Snapshots
 
-        self._pools = PoolWatch(server.port, self._periods)
+        self._pools = PoolWatch(server.port, self._periods, f"{self._root}/")
         self._pools.start()
         self._reset = DatabaseReset(
-            server, name, replaced=self._pools.replaced, suspended=self._pools.suspended
+            server,
+            name,
+            replaced=self._pools.replaced,
+            suspended=self._pools.suspended,
+            origin=self._pools.origin,
         )
         self.lock_waits = LockWaits(server, name)
         self.lock_waits.start()
@@ -99,6 +106,8 @@ class Isolation:
                 self._before_test = self.before_fixture()
         if self.lock_waits is not None:
             self.lock_waits.take()  # of a test that passed all the same
+        if self._pools is not None:
+            self._pools.begin_test()
 
     def before_fixture(self) -> Written:
         """Return how far database and Redis have been written, for ``after_fixture``."""
@@ -116,49 +125,56 @@ class Isolation:
         with self._noticing():
             self._claim(owner, since, who)
 
-    def end_fixture(self, fixture: object) -> None:
-        """Undo what that fixture did."""
+    def end_fixture(self, fixture: object) -> list[TestkitError]:
+        """Undo what that fixture did; answer what it left in use, as ``finish_test`` does."""
         owner = self._owners.pop(fixture, None)
-        if owner is None:
-            return
-        self._periods.turn()
-        with self._noticing():
-            self._end(owner)
+        leaks: list[TestkitError] = []
+        if owner is not None:
+            self._periods.turn()
+            with self._noticing(leaks):
+                self._end(owner)
+            self._look_at_clients(leaks)
+        return leaks
 
-    def finish_test(self, who: str, *, cut_short: bool, undone: bool = True) -> str | None:
-        """Undo what the test did. Raises TK301, TK302 and TK310, charged to this test.
+    def finish_test(
+        self, who: str, *, period: int, cut_short: bool, ends_held: bool = True
+    ) -> list[TestkitError]:
+        """Undo what the test did. Raises TK301 and TK310, charged to this test.
 
-        Where it is not to be undone it stays, like what a wider-scoped fixture did, until a test
-        begins that is.
-        A test that was ``cut_short`` did not get to close what it opened, and its traceback keeps
-        that alive: then TK302 is no second error but answered, as a note.
+        Answers TK302 and TK311 for what the test left in use: it was ended, except for checkouts of
+        that ``period`` outside of a transaction where ``ends_held`` is False. A test that was
+        ``cut_short`` did not get to close what it opened, and its traceback keeps that alive: its
+        checkouts are not asked for.
         """
+        leaks: list[TestkitError] = []
         if self._database is not None:
             self._database.finish_test()
-        if not undone:
-            if self._database is not None and self._database.snapshots is not None:
-                self._left += self._database.snapshots.give_up()
-            owner = next(self._numbers)
-            self._left.append(owner)
-            with self._noticing():
-                self._claim(owner, (None, self._before_test[1]), who)
-            return None
-        with self._noticing():
-            try:
+        try:
+            with self._noticing(leaks):
                 if self._reset is not None:
-                    self._end_snapshots()
-                    self._reset.finish(who, patience=_SHORT_PATIENCE if cut_short else _PATIENCE)
-            except TestkitError as error:
-                if cut_short and error.code == "TK302":
-                    return str(error)
-                raise
-            finally:
-                try:
+                    self._undo_rows(who, period, cut_short=cut_short, ends_held=ends_held)
+        finally:
+            try:
+                with self._noticing(leaks):
                     self._end_lock_holders()
-                finally:
+            finally:
+                with self._noticing(leaks):
                     if self._keyspace is not None:
                         self._keyspace.finish()
-        return None
+        self._look_at_clients(leaks)
+        return leaks
+
+    def keep_test(self, who: str) -> None:
+        """Let what a test did that is not undone stay until a test begins that is."""
+        if self._database is not None:
+            self._database.finish_test()
+            if self._database.snapshots is not None:
+                self._left += self._database.snapshots.give_up()
+        owner = next(self._numbers)
+        self._left.append(owner)
+        with self._noticing():
+            self._claim(owner, (None, self._before_test[1]), who)
+        self._look_at_clients([])
 
     def undo_no_more(self) -> None:
         """Close the connections that undo: from now on nothing is undone."""
@@ -175,9 +191,23 @@ class Isolation:
         if self.lock_waits is not None:
             self.lock_waits.stop()
 
-    def _end_snapshots(self) -> None:
+    def _undo_rows(self, who: str, period: int, *, cut_short: bool, ends_held: bool) -> None:
+        assert self._reset is not None
+        held: list[int] = []
+        if self._pools is not None and not cut_short:
+            held = self._pools.kept(period, seconds=_PATIENCE)
         if self._database is not None and self._database.snapshots is not None:
             self._database.snapshots.end()
+        self._reset.finish(
+            who,
+            patience=_SHORT_PATIENCE if cut_short else _PATIENCE,
+            held=held,
+            end_held=ends_held,
+        )
+
+    def _look_at_clients(self, leaks: list[TestkitError]) -> None:
+        left = self._keyspace.left() if self._keyspace is not None else None
+        leaks += [left] if left else []
 
     def _end(self, owner: int) -> None:
         try:
@@ -188,8 +218,8 @@ class Isolation:
                 self._keyspace.end(owner)
 
     def _end_lock_holders(self) -> None:
-        """End what lies in a pool with an advisory lock that the next test may wait for."""
-        if self._pools is not None and self._reset is not None and self._pools.used():
+        """End whoever holds an advisory lock that the next test may wait for."""
+        if self._pools is not None and self._reset is not None and self._reset.locked:
             self._reset.end_lock_holders(self._pools.withdraw)
 
     def _claim(self, owner: int, since: Written, who: str) -> None:
@@ -199,12 +229,14 @@ class Isolation:
             self._keyspace.claim(owner, since=since[1])
 
     @contextlib.contextmanager
-    def _noticing(self) -> Iterator[None]:
-        """Let what fails because a server has ended fail nothing here."""
+    def _noticing(self, leaks: list[TestkitError] | None = None) -> Iterator[None]:
+        """Let what fails because a server has ended fail nothing here; gather leaks."""
         try:
             yield
-        except TestkitError:
-            raise
+        except TestkitError as error:
+            if leaks is None or error.code not in _LEAKS:
+                raise
+            leaks.append(error)
         except Exception:
             if not self._is_gone():
                 raise

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -19,13 +17,16 @@ from testkit.core.surroundings import libpq_variables, server_variables
 from testkit.pytest_plugin.invocation import (
     count_processes,
     distributes,
+    fixtures_of,
     inline_table,
     place_in_run,
     project_table,
+    run_has_servers,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import ModuleType
 
     from testkit.core.naming import UniqueNames
     from testkit.core.options import Settings
@@ -171,13 +172,15 @@ class PluginSession:
 
             self._mode_of = modes.mode_of
             modes.choose_modes(items, self.settings, modes.folder_marks(self._config))
+        if any(item.get_closest_marker("leaks") for item in items):
+            _leaks().check_markers(items)
 
     def _mode(self, item: pytest.Item) -> str:
         return self._mode_of(item, self.settings) if self._mode_of else self.settings.isolation
 
     def collected(self, items: Sequence[pytest.Item]) -> None:
         """Start in the background what the collected tests will ask for."""
-        asked = {name for item in items for name in _ours(item)}
+        asked = {name for item in items for name in fixtures_of(item)}
         kinds = {kind for kind, fixtures in _FIXTURES.items() if asked & fixtures}
         if kinds and not self.settings.env and not self._only_looks():
             # What goes wrong here goes wrong again, and is reported, when the test asks.
@@ -200,6 +203,7 @@ class PluginSession:
         self.cut_short = True  # until a report says otherwise: an exit makes none
         self.failed = False
         self._periods.turn()
+        period = self._periods.now
         if self._guard is not None:
             self._guard.begin_test(item.nodeid)
         mode = self._mode(item)
@@ -223,18 +227,33 @@ class PluginSession:
             finally:
                 self._periods.turn()
                 if self._worker is not None:
-                    with plain_errors():
-                        note = self._worker.isolation.finish_test(
-                            item.nodeid, cut_short=self.cut_short, undone=mode != "none"
-                        )
-                    if note:
-                        item.add_report_section("teardown", "testkit", note)
-                    if self._stops(item.session):
-                        # Too late for pytest to see it for itself: what is still set up would be
-                        # torn down after the last test, where an error is an internal one.
-                        item.session._setupstate.teardown_exact(None)  # noqa: SLF001 - no public way
+                    try:
+                        self._finish_test(item, period, undone=mode != "none")
+                    finally:
+                        self._end_run_here(item.session)
 
         item.teardown = undo  # type: ignore[method-assign]
+
+    def _finish_test(self, item: pytest.Item, period: int, *, undone: bool) -> None:
+        if undone:
+            finish = _leaks().finish_test
+            finish(item, self.worker, period=period, cut_short=self.cut_short)
+        else:
+            with plain_errors():
+                self.worker.isolation.keep_test(item.nodeid)
+
+    def end_fixture(self, fixture: object, item: pytest.Item) -> None:
+        """Undo what a wider-scoped fixture did, now that it ended behind that test."""
+        _leaks().end_fixture(item, self.worker, fixture)
+
+    def _end_run_here(self, session: pytest.Session) -> None:
+        """Tear everything down where the run ends with this test.
+
+        Too late for pytest to see it for itself: what is still set up would be torn down after the
+        last test, where an error is an internal one.
+        """
+        if self._stops(session):
+            session._setupstate.teardown_exact(None)  # noqa: SLF001 - no public way
 
     def failed_by(self, error: BaseException) -> list[str]:
         """Note what a test, or the import of one, failed by; answer what is to be said of it."""
@@ -332,21 +351,12 @@ class PluginSession:
             if self._guard is not None:
                 for message in self._guard.end():
                     sys.stderr.write(f"\n{message}\n")
-            if self._worker is not None or self._workers_started_servers():
+            distributing = distributes(self._options, self.name)
+            if self._worker is not None or (distributing and run_has_servers(self.token)):
                 self.worker.close()
         finally:
             for name, value in self._saved.items():
                 _put(name, value)
-
-    def _workers_started_servers(self) -> bool:
-        """Return whether xdist's workers asked for what this controller never needed itself.
-
-        The keepers would see to it, but only after our end.
-        """
-        if not distributes(self._options, self.name):
-            return False
-        name = f"testkit-{os.geteuid()}-{self.token}"
-        return any((Path(root) / name).is_dir() for root in {tempfile.gettempdir(), "/tmp"})  # noqa: S108
 
     def _set(self, variables: Mapping[str, str | None]) -> None:
         for name, value in variables.items():
@@ -376,16 +386,14 @@ def _extras_named() -> Iterator[None]:
         raise missing_extra(error.name or "", sys.executable) or error from error
 
 
+def _leaks() -> ModuleType:
+    from testkit.pytest_plugin import leaks  # where there is a worker only
+
+    return leaks
+
+
 def _put(name: str, value: str | None) -> None:
     if value is None:
         os.environ.pop(name, None)
     else:
         os.environ[name] = value
-
-
-def _ours(item: pytest.Item) -> Iterator[str]:
-    """Yield the fixtures of testkit that the item asks for, not a user's own of such a name."""
-    definitions = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
-    for name in getattr(item, "fixturenames", ()):
-        if name in definitions and definitions[name][-1].func.__module__.startswith("testkit."):
-            yield name

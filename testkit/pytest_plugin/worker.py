@@ -74,7 +74,7 @@ class Worker:
             progress=_progress,
         )
         self.database: Database | None = None
-        self.isolation = Isolation(periods, lambda: self.look(seconds=_NEWS_SECONDS))
+        self.isolation = Isolation(periods, lambda: self.look(seconds=_NEWS_SECONDS), root)
         self._database_lock = threading.Lock()
         self._redis_lock = threading.Lock()
         self._database_made = False

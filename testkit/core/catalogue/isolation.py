@@ -20,13 +20,14 @@ ISOLATION: Final[dict[str, Message]] = {
         "template behind the same name. Or let fixture and test use the same scope.",
     ),
     "TK302": Message(
-        "Another connection stood in the way of the reset",
-        "{seconds:g} s after this test, connections still held a transaction or a lock:\n{blockers}",
+        "A test left connections in use",
+        "{seconds:g} s after the test these were in a transaction, held a lock, or were not back in their pool:\n{blockers}",
         "database {database}",
-        "The test left a transaction open: a session or connection that was not closed.",
+        "A session or connection was not closed, or a thread or task of the test still uses it.",
         "testkit explain TK302",
-        "The connections were ended and everything undone; the next test starts clean. Close\n"
-        "sessions in the test or fixture that opened them, for example with `with Session() as s:`.",
+        "The connections were ended and everything undone; the next test starts clean. Close sessions where\n"
+        "you open them, for example with `with Session() as s:`, and wait for threads and tasks. What must stay\n"
+        'open belongs in a wider-scoped fixture. Or: leaks = "warn", @pytest.mark.leaks("warn") for one test.',
     ),
     "TK303": Message(
         "The server of this run is gone",
@@ -107,6 +108,24 @@ ISOLATION: Final[dict[str, Message]] = {
         "Keys, settings, users, functions and clients are put back behind each test, by a user of testkit's own\n"
         "named testkit. What follows on this server may fail for what was left. Undo it in the test, or let\n"
         "the test have a server of its own: `testkit run` starts one.",
+    ),
+    "TK311": Message(
+        "A test left clients of Redis listening or blocked",
+        "{seconds:g} s after the test these clients still waited for what the next test would send:\n{clients}",
+        "{place}",
+        "A subscriber was not closed, or a thread or task of the test still waits in a blocking command.",
+        "testkit explain TK311",
+        "They were disconnected; the next test starts clean. Close subscribers where you open them, for example\n"
+        "with `with client.pubsub() as p:`, and wait for threads and tasks. What must go on listening belongs in\n"
+        'a wider-scoped fixture. Or: leaks = "warn", @pytest.mark.leaks("warn") for one test.',
+    ),
+    "TK312": Message(
+        "A marker for leaks cannot be followed",
+        '@pytest.mark.{marker}: it takes "error" or "warn".',
+        "{nodeid}",
+        "The marker says what becomes of connections that the test leaves in use.",
+        "testkit explain TK312",
+        'Write @pytest.mark.leaks("warn") to be told in the summary of warnings, "error" to fail the test.',
     ),
     "TK321": Message(
         "Another number of statements than expected",

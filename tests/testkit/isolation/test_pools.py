@@ -283,13 +283,21 @@ def test_a_lock_that_the_application_takes_at_connect_is_its_own(
     assert watch.withdraw([pid(engine)]) == []
 
 
-def test_pools_are_looked_at_only_where_one_was_used(watch: PoolWatch, engine: sa.Engine) -> None:
-    answers = [watch.used()]
-    with engine.connect():
-        answers += [watch.used(), watch.used()]
-    answers += [watch.used(), watch.used()]
+def test_a_checkout_that_is_not_returned_is_kept_by_its_period_and_says_where_it_was_made(
+    watch: PoolWatch, engine: sa.Engine, periods: Periods
+) -> None:
+    periods.turn()
+    test = periods.now
+    with engine.connect() as connection:
+        pid = connection.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]
+        kept = [watch.kept(test, seconds=0), watch.kept(test - 1, seconds=0)]
+        origin = watch.origin(pid)
+    kept.append(watch.kept(test, seconds=0))
 
-    assert answers == [False, True, False, True, False]
+    assert kept == [[pid], [], []]
+    assert "checked out at " in origin
+    assert "test_pools.py:" in origin
+    assert watch.origin(pid) == ""
 
 
 def test_a_pool_of_psycopg_is_put_back_in_whichever_loop_it_is_used(

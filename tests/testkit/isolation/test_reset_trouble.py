@@ -60,6 +60,7 @@ def test_a_session_with_an_advisory_lock_is_ended_where_it_lies_idle(
     server: PostgresServer,
 ) -> None:
     with journalled(server) as database, database.connect() as idle, database.connect() as busy:
+        database.reset.claim(1, since=None, who="a fixture")
         idle.execute("SELECT pg_advisory_lock(1)")
         busy.execute("SELECT pg_advisory_lock(2)")
         asked: list[int] = []
@@ -75,6 +76,21 @@ def test_a_session_with_an_advisory_lock_is_ended_where_it_lies_idle(
         assert held == (True,)
         with pytest.raises(psycopg.OperationalError):
             idle.execute("SELECT 1")
+
+
+def test_an_advisory_lock_of_a_session_that_the_test_opened_is_named_and_ended(
+    server: PostgresServer,
+) -> None:
+    with journalled(server) as database:
+        opened = database.connect()
+        opened.execute("SELECT pg_advisory_lock(7)")
+        with pytest.raises(TestkitError, match="TK302") as caught:
+            database.reset.end_lock_holders(lambda _pids: [])
+        with pytest.raises(psycopg.OperationalError):
+            opened.execute("SELECT 1")
+        database.reset.end_lock_holders(lambda _pids: [])
+
+        assert "pg_advisory_lock(7)" in str(caught.value)
 
 
 @pytest.mark.slow
@@ -170,6 +186,7 @@ def test_what_was_rolled_back_to_a_savepoint_is_no_open_change(
     """The recipe of a wider-scoped connection: its BEGIN is sent by the first test."""
     with journalled(server, *PEOPLE) as database, database.connect() as of_fixture:
         before = database.contents()
+        database.reset.claim(1, since=None, who="a fixture")
         for name in ("ada's double", "another"):
             if of_fixture.info.transaction_status == TransactionStatus.IDLE:
                 of_fixture.execute("BEGIN")
@@ -184,6 +201,7 @@ def test_what_was_rolled_back_to_a_savepoint_is_no_open_change(
 
 def test_a_temporary_table_is_no_open_change(server: PostgresServer) -> None:
     with journalled(server, *PEOPLE) as database, database.connect() as connection:
+        database.reset.claim(1, since=None, who="a fixture")
         connection.execute("BEGIN")
         connection.execute("CREATE TEMP TABLE mine (id int) ON COMMIT DROP")
         connection.execute("INSERT INTO mine VALUES (1)")
@@ -231,7 +249,23 @@ def test_a_transaction_of_a_wider_fixture_is_left_alone(server: PostgresServer) 
         of_fixture.execute("ROLLBACK")
 
 
-def test_transactions_that_only_read_and_those_of_other_databases_do_not_count(
+def test_a_transaction_of_a_session_that_the_test_opened_is_ended_also_where_it_only_read(
+    server: PostgresServer,
+) -> None:
+    with journalled(server, *PEOPLE) as database:
+        reader = database.connect()
+        reader.execute("BEGIN")
+        reader.execute("SELECT name, id FROM people")
+        with pytest.raises(TestkitError, match="TK302") as caught:
+            database.reset.finish("a test", patience=0)
+        with pytest.raises(psycopg.OperationalError):
+            reader.execute("SELECT 1")
+
+        assert "idle in transaction for 0." in str(caught.value)
+        assert "last statement: SELECT name, id FROM people" in str(caught.value)
+
+
+def test_older_transactions_that_only_read_and_those_of_other_databases_do_not_count(
     server: PostgresServer,
 ) -> None:
     with (
@@ -241,6 +275,7 @@ def test_transactions_that_only_read_and_those_of_other_databases_do_not_count(
         other.connect() as writer,
     ):
         before = database.contents()
+        database.reset.claim(1, since=None, who="a fixture")
         for connection in (reader, writer):
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
             connection.execute("SELECT * FROM people")

@@ -1,0 +1,69 @@
+"""What a test left in use: an error of this test, a warning, or a note where it failed anyway."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from testkit.core.messages import TestkitError
+from testkit.pytest_plugin.session import plain_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from testkit.core.options import Settings
+    from testkit.pytest_plugin.worker import Worker
+
+__all__ = ["MARKER", "LeakWarning", "check_markers", "end_fixture", "finish_test"]
+
+MARKER: Final = "leaks"
+_ANSWERS: Final = ("error", "warn")
+
+
+class LeakWarning(pytest.PytestWarning):
+    """A test left connections in use, and ``leaks`` is ``warn``."""
+
+
+def check_markers(items: Sequence[pytest.Item]) -> None:
+    """Raise TK312 for a marker that says neither ``error`` nor ``warn``."""
+    for item in items:
+        for mark in item.iter_markers(MARKER):
+            if mark.kwargs or mark.args not in {(answer,) for answer in _ANSWERS}:
+                values = (*map(repr, mark.args), *(f"{k}={v!r}" for k, v in mark.kwargs.items()))
+                shown = f"leaks({', '.join(values)})"
+                raise TestkitError("TK312", marker=shown, nodeid=item.nodeid)
+
+
+def finish_test(item: pytest.Item, worker: Worker, *, period: int, cut_short: bool) -> None:
+    """Undo what the test did, and tell what it left in use."""
+    answer = _answer(item, worker.settings)
+    with plain_errors():
+        leaks = worker.isolation.finish_test(
+            item.nodeid, period=period, cut_short=cut_short, ends_held=answer == "error"
+        )
+    if leaks:
+        _tell(item, leaks, "note" if cut_short else answer)
+
+
+def end_fixture(item: pytest.Item, worker: Worker, fixture: object) -> None:
+    """Undo what a wider-scoped fixture did that ended behind the test; tell what it left in use."""
+    with plain_errors():
+        leaks = worker.isolation.end_fixture(fixture)
+    if leaks:
+        _tell(item, leaks, _answer(item, worker.settings))
+
+
+def _tell(item: pytest.Item, leaks: Iterable[TestkitError], answer: str) -> None:
+    text = "\n\n".join(map(str, leaks))
+    if answer == "note":
+        item.add_report_section("teardown", "testkit", text)
+    elif answer == "warn":
+        item.warn(LeakWarning(text))
+    else:
+        pytest.fail(text, pytrace=False)
+
+
+def _answer(item: pytest.Item, settings: Settings) -> str:
+    mark = item.get_closest_marker(MARKER)
+    return str(mark.args[0]) if mark is not None else settings.leaks
