@@ -49,14 +49,15 @@ def redis_server(pytestconfig: pytest.Config) -> RedisServer:
         return _session(pytestconfig).worker.ensure_redis()
 
 
-@pytest.fixture
-def database(request: pytest.FixtureRequest) -> Database:
-    """This test's database: ``url(driver=…)``, ``engine``, ``async_engine``, sessions.
+@pytest.fixture(scope="session")
+def database(pytestconfig: pytest.Config) -> Database:
+    """This worker's database: ``url(driver=…)``, ``engine``, ``async_engine``, sessions.
 
-    Commit as production does; what was committed is undone after the test.
+    Commit as production does: what a test committed is undone after it, what a wider-scoped fixture
+    committed when that one ends.
     """
     with plain_errors():
-        return _session(request.config).worker.ensure_database()
+        return _session(pytestconfig).worker.ensure_database()
 
 
 @pytest.fixture

@@ -128,3 +128,52 @@ def test_every_fixture_is_listed_with_what_it_gives(tmp_path: Path) -> None:
     assert set(names) <= after.keys()
     assert [n for n in names if not documented[after[n] + 1].startswith("    ")] == []
     assert "no docstring available" not in "\n".join(documented[after[name] + 1] for name in names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("env", ['env = { DATABASE_URL = "{database.url}" }', ""])
+def test_a_wider_fixture_builds_on_the_database_what_its_tests_start_from(
+    tmp_path: Path, env: str
+) -> None:
+    suite = Suite(
+        tmp_path,
+        conftest="""
+        import sqlalchemy as sa
+
+        def words(database):
+            with database.engine.connect() as connection:
+                if connection.scalar(sa.text("SELECT to_regclass('words')")) is None:
+                    return None
+                return list(connection.scalars(sa.text("SELECT word FROM words ORDER BY 1")))
+    """,
+        test_a="""
+        import pytest
+        import sqlalchemy as sa
+        from conftest import words
+
+        @pytest.fixture(scope="module")
+        def shop(database):
+            with database.session() as session:
+                session.execute(sa.text("CREATE TABLE words (word text)"))
+                session.execute(sa.text("INSERT INTO words VALUES ('of the module')"))
+                session.commit()
+
+        @pytest.mark.parametrize("time", range(3))
+        def test_it(shop, database, db_session, time):
+            assert words(database) == ["of the module"]
+            db_session.execute(sa.text("INSERT INTO words VALUES ('of the test')"))
+            db_session.execute(sa.text("DELETE FROM words WHERE word LIKE '%module'"))
+            db_session.commit()
+            assert words(database) == ["of the test"]
+    """,
+        test_b="""
+        from conftest import words
+
+        def test_after(database):
+            assert words(database) is None
+    """,
+    )
+    suite.configure(env)
+    outcome = suite.run("-p", "no:randomly")
+
+    outcome.check(passed=4)
