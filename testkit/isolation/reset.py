@@ -17,6 +17,7 @@ from testkit.isolation.sessions import (
     end_sessions,
     forgotten,
 )
+from testkit.isolation.standing import Standing
 from testkit.isolation.template import journal_of, track
 
 if TYPE_CHECKING:
@@ -50,22 +51,6 @@ SELECT open, prepared, blocked_by, tables, wal FROM pg_testkit.undo_owner(%s, %s
 """
 _POSTPONE: Final = "SELECT pg_testkit.postpone(%s)"
 
-_STANDING_LINES: Final = """
-SELECT rel, owner, sign, image, xid FROM pg_testkit.journal
-WHERE owner <> ALL (ARRAY[0, %s]) ORDER BY line
-"""
-_MOVED_SEQUENCES: Final = "SELECT * FROM pg_testkit.sequence_before"
-_LARGE_OBJECTS: Final = """
-SELECT owner, object, content, NULL FROM pg_testkit.large_object
-WHERE owner <> ALL (ARRAY[-2, %s])
-"""
-_MARKS: Final = "SELECT rel, last_value, is_called FROM pg_testkit.sequence_mark"
-_MARK: Final = "UPDATE pg_testkit.sequence_mark SET last_value = %s, is_called = %s WHERE rel = %s"
-_APPLY_AGAIN: Final = """
-SELECT pg_testkit.apply((SELECT array_agg(DISTINCT owner) FROM pg_testkit.journal), -1,
-                        pg_current_snapshot())
-"""
-
 _FIXTURE_WROTE_TO: Final = """
 SELECT EXISTS (SELECT FROM pg_testkit.journal j
                JOIN pg_class c ON j.rel = coalesce(pg_partition_root(c.oid)::oid, c.oid)
@@ -90,6 +75,7 @@ class DatabaseReset:
     Changes belong to an owner: a wider-scoped fixture that claimed them, or the running test.
     ``replaced`` is called when the database was made anew: every connection to it is dead then.
     ``suspended`` answers the backend pids of connections that cannot go on while a reset runs.
+    ``make`` replaces the database of a name by a copy of the template; the server does by itself.
     Not safe to call from two threads.
     """
 
@@ -100,11 +86,14 @@ class DatabaseReset:
         *,
         replaced: Callable[[], None],
         suspended: Callable[[], Collection[int]] = frozenset,
+        make: Callable[[str], None] | None = None,
     ) -> None:
         self._server, self._database, self._replaced = server, database, replaced
         self._suspended = suspended
+        self._make = make or server.create_database
         self._held: dict[int, _Held] = {}
         self._position: str | None = None
+        self._before: str | None = None
         self._resets = 0
         self._written: set[int] = set()
         self._connection = self._connect()
@@ -156,6 +145,31 @@ class DatabaseReset:
             who=who,
             patience=patience,
         )
+
+    def begin_clone(self) -> None:
+        """Note how far the server has been written, for ``exchange``."""
+        self._before = self._written_to()
+
+    def exchange(self, who: str) -> None:
+        """Throw the database away and put a copy of the template in its place.
+
+        The rows of the fixtures that stand are in it; every session is ended, whatever it did.
+        Nothing is exchanged where nothing was written on the server since ``begin_clone``. Raises
+        TK341 where a fixture that stands has changed the schema: then the journal undoes.
+        """
+        before, self._before = self._before, None
+        # Before anything is asked that writes itself.
+        if before is not None and not self._silent and before == self._written_to():
+            return
+        if holder := self._changed_schema():
+            self.finish(who)
+            raise TestkitError("TK341", who=who, holder=holder, database=self._database)
+        self._make_anew(0, who)
+
+    def _written_to(self) -> str:
+        row = self._execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
+        assert row is not None
+        return str(row[0])
 
     def end(self, owner: int) -> None:
         """Undo what a fixture had claimed, and what its teardown did. Raises as ``finish``."""
@@ -289,57 +303,40 @@ class DatabaseReset:
 
     def _replace(self, owner: int, who: str, commands: list[str]) -> None:
         """Make the database anew from the template, with the rows of the fixtures that stand."""
-        holders = [held.who for held in self._held.values() if held.ddl]
-        if holders:
+        if holder := self._changed_schema():
             self._forget_ddl(owner)
             raise TestkitError(
                 "TK301",
                 who=who,
                 commands=", ".join(commands),
-                holder=" and ".join(holders),
+                holder=holder,
                 database=self._database,
             )
+        self._make_anew(owner, who)
+
+    def _changed_schema(self) -> str:
+        """Return the fixtures that stand and have run DDL; no database made anew would have it."""
+        return " and ".join(held.who for held in self._held.values() if held.ddl)
+
+    def _make_anew(self, owner: int, who: str) -> None:
         if owner:
             self._execute("SELECT pg_testkit.release(%s)", (owner,))
-        journal = "pg_testkit.journal (rel, owner, sign, image, xid)"
-        kept = {
-            journal: self._execute(_STANDING_LINES, (owner,)).fetchall(),
-            "pg_testkit.sequence_before": self._execute(_MOVED_SEQUENCES).fetchall(),
-            "pg_testkit.large_object": self._execute(_LARGE_OBJECTS, (owner,)).fetchall(),
-        }
-        marks = self._execute(_MARKS).fetchall()
+        standing = Standing.of(self._execute, without=owner)
         self._connection.close()
-        self._server.create_database(self._database)
+        self._make(self._database)
         self._connection = self._connect()
+        self._position = None
         self._replaced()
         try:
-            self._put_in_again(kept, marks)
+            standing.put_in_again(self._connection, self._journal)
         except psycopg.IntegrityError as error:
-            standing = " and ".join(held.who for held in self._held.values())
             raise TestkitError(
                 "TK309",
                 who=who,
-                holder=standing,
+                holder=" and ".join(held.who for held in self._held.values()),
                 reason=error.diag.message_primary,
                 database=self._database,
             ) from error
-
-    def _put_in_again(
-        self, kept: dict[str, list[tuple[Any, ...]]], marks: list[tuple[Any, ...]]
-    ) -> None:
-        """Put what fixtures that stand hold into a database that was made anew."""
-        with self._connection.transaction(), self._connection.cursor() as cursor:
-            for table, rows in kept.items():
-                into = self._journal.sql(f"COPY {table} FROM STDIN")
-                with cursor.copy(into.encode()) as copy:
-                    for row in rows:
-                        copy.write_row(row)
-            cursor.execute(self._sql(_APPLY_AGAIN))
-            cursor.executemany(
-                self._sql(_MARK), [(last, called, rel) for rel, last, called in marks]
-            )
-            cursor.execute(self._sql("SELECT pg_testkit.undo_large_objects('{}')"))
-            cursor.execute(self._sql("SELECT pg_testkit.settle_sequences()"))
 
     def _forget_ddl(self, owner: int) -> None:
         forget = "DELETE FROM pg_testkit.journal WHERE owner = ANY (ARRAY[0, %s])"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from testkit.isolation.lock_waits import LockWaits
     from testkit.isolation.pools import PoolWatch
     from testkit.isolation.reset import DatabaseReset
+    from testkit.isolation.spares import SpareDatabases
     from testkit.servers.postgres import PostgresServer
     from testkit.servers.run import Run
 
@@ -44,6 +45,7 @@ class Isolation:
         self.lock_waits: LockWaits | None = None
         self._database: Database | None = None
         self._reset: DatabaseReset | None = None
+        self._spares: SpareDatabases | None = None
         self._keyspace: Keyspace | LeasedKeyspace | None = None
         self._pools: PoolWatch | None = None
         self._begun = False
@@ -61,8 +63,16 @@ class Isolation:
 
         self._pools = PoolWatch(server.port, self._periods)
         self._pools.start()
+        if not server.shared:  # where others work nothing may lie that only a thread knows
+            from testkit.isolation.spares import SpareDatabases
+
+            self._spares = SpareDatabases(server, name)
         self._reset = DatabaseReset(
-            server, name, replaced=self._pools.replaced, suspended=self._pools.suspended
+            server,
+            name,
+            replaced=self._pools.replaced,
+            suspended=self._pools.suspended,
+            make=self._spares.replace if self._spares is not None else None,
         )
         self.lock_waits = LockWaits(server, name)
         self.lock_waits.start()
@@ -83,7 +93,7 @@ class Isolation:
 
             self._keyspace = Keyspace(server.address)
 
-    def begin_test(self, *, undone: bool = True) -> None:
+    def begin_test(self, *, undone: bool = True, clone: bool = False) -> None:
         """Before the first test: what conftest files and imports did so far stays.
 
         Before one that is undone: what those that were not have left goes.
@@ -97,6 +107,10 @@ class Isolation:
                     self._end(self._left.pop())
             else:
                 self._before_test = self.before_fixture()
+            if clone and self._reset is not None:
+                if self._spares is not None:
+                    self._spares.start()
+                self._reset.begin_clone()
         if self.lock_waits is not None:
             self.lock_waits.take()  # of a test that passed all the same
 
@@ -125,9 +139,12 @@ class Isolation:
         with self._noticing():
             self._end(owner)
 
-    def finish_test(self, who: str, *, cut_short: bool, undone: bool = True) -> str | None:
-        """Undo what the test did. Raises TK301, TK302 and TK310, charged to this test.
+    def finish_test(
+        self, who: str, *, cut_short: bool, undone: bool = True, clone: bool = False
+    ) -> str | None:
+        """Undo what the test did. Raises TK301, TK302, TK310 and TK341, charged to this test.
 
+        A ``clone`` of the template takes the place of the database of a test that asked for one.
         Where it is not to be undone it stays, like what a wider-scoped fixture did, until a test
         begins that is.
         A test that was ``cut_short`` did not get to close what it opened, and its traceback keeps
@@ -147,7 +164,11 @@ class Isolation:
             try:
                 if self._reset is not None:
                     self._end_snapshots()
-                    self._reset.finish(who, patience=_SHORT_PATIENCE if cut_short else _PATIENCE)
+                    patience = _SHORT_PATIENCE if cut_short else _PATIENCE
+                    if clone:
+                        self._reset.exchange(who)
+                    else:
+                        self._reset.finish(who, patience=patience)
             except TestkitError as error:
                 if cut_short and error.code == "TK302":
                     return str(error)
@@ -166,6 +187,8 @@ class Isolation:
             if part is not None:
                 part.close()
         self._reset = self._keyspace = None
+        if self._spares is not None:
+            self._spares.close()
 
     def close(self) -> None:
         """Undo nothing any more, and take every listener out of SQLAlchemy."""

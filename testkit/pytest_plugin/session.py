@@ -206,7 +206,7 @@ class PluginSession:
         self._not_undone += mode == "none"
         if self._worker is not None:
             with plain_errors():
-                self._worker.isolation.begin_test(undone=mode != "none")
+                self._worker.isolation.begin_test(undone=mode != "none", clone=mode == "clone")
         teardown = item.teardown
 
         def undo() -> None:
@@ -225,7 +225,10 @@ class PluginSession:
                 if self._worker is not None:
                     with plain_errors():
                         note = self._worker.isolation.finish_test(
-                            item.nodeid, cut_short=self.cut_short, undone=mode != "none"
+                            item.nodeid,
+                            cut_short=self.cut_short,
+                            undone=mode != "none",
+                            clone=mode == "clone",
                         )
                     if note:
                         item.add_report_section("teardown", "testkit", note)
