@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from testkit.servers.postgres import PostgresServer
 
 _NAME: Final = "exchanged"
-_TABLE: Final = """CREATE TABLE t{0} (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text UNIQUE,
+_TABLE: Final = """CREATE TABLE t{0} (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text UNIQUE,
     at timestamptz DEFAULT now()); CREATE INDEX ON t{0} (at);"""
 
 
