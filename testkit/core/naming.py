@@ -7,9 +7,11 @@ import itertools
 import re
 from typing import Final
 
-__all__ = ["UniqueNames", "database_name"]
+__all__ = ["SPARE", "UniqueNames", "database_name", "spare_name"]
 
 _IDENTIFIER_BYTES: Final = 63  # NAMEDATALEN - 1
+#: A regular expression that finds the names of ``spare_name``.
+SPARE: Final = "__spare[0-9]+$"
 
 
 class UniqueNames:
@@ -39,4 +41,16 @@ def database_name(worker: str) -> str:
     if safe == worker and len(name) <= _IDENTIFIER_BYTES:
         return name
     mark = "__" + hashlib.sha256(worker.encode(errors="surrogatepass")).hexdigest()[:16]
+    return name[: _IDENTIFIER_BYTES - len(mark)] + mark
+
+
+def spare_name(database: str, number: int) -> str:
+    """Return the name of a database that may take the place of a worker's, or has lost it.
+
+    No worker's own name ends so: where that holds two _, a hash follows.
+    """
+    name = f"{database}__spare{number}"
+    if len(name) <= _IDENTIFIER_BYTES:
+        return name
+    mark = f"__{hashlib.sha256(database.encode()).hexdigest()[:16]}__spare{number}"
     return name[: _IDENTIFIER_BYTES - len(mark)] + mark

@@ -18,6 +18,7 @@ from testkit.isolation.sessions import (
     forgotten,
     set_up,
 )
+from testkit.isolation.standing import Standing
 from testkit.isolation.template import journal_of, track
 
 if TYPE_CHECKING:
@@ -44,23 +45,8 @@ SELECT open, prepared, blocked_by, tables, wal, locked FROM pg_testkit.undo('{0}
 _UNDO_OWNER: Final = """
 SELECT open, prepared, blocked_by, tables, wal, locked FROM pg_testkit.undo_owner(%s, %s)
 """
+_OPEN: Final = "SELECT open FROM pg_testkit.unfinished(%s)"
 _POSTPONE: Final = "SELECT pg_testkit.postpone(%s)"
-
-_STANDING_LINES: Final = """
-SELECT rel, owner, sign, image, xid FROM pg_testkit.journal
-WHERE owner <> ALL (ARRAY[0, %s]) ORDER BY line
-"""
-_MOVED_SEQUENCES: Final = "SELECT * FROM pg_testkit.sequence_before"
-_LARGE_OBJECTS: Final = """
-SELECT owner, object, content, NULL FROM pg_testkit.large_object
-WHERE owner <> ALL (ARRAY[-2, %s])
-"""
-_MARKS: Final = "SELECT rel, last_value, is_called FROM pg_testkit.sequence_mark"
-_MARK: Final = "UPDATE pg_testkit.sequence_mark SET last_value = %s, is_called = %s WHERE rel = %s"
-_APPLY_AGAIN: Final = """
-SELECT pg_testkit.apply((SELECT array_agg(DISTINCT owner) FROM pg_testkit.journal), -1,
-                        pg_current_snapshot())
-"""
 
 _FIXTURE_WROTE_TO: Final = """
 SELECT EXISTS (SELECT FROM pg_testkit.journal j
@@ -87,6 +73,7 @@ class DatabaseReset:
     ``replaced`` is called when the database was made anew: every connection to it is dead then.
     ``suspended`` answers the backend pids of connections that cannot go on while a reset runs,
     ``origin`` where one was checked out, for messages.
+    ``make`` replaces the database of a name by a copy of the template; the server does by itself.
     Not safe to call from two threads.
     """
 
@@ -98,11 +85,14 @@ class DatabaseReset:
         replaced: Callable[[], None],
         suspended: Callable[[], Collection[int]] = frozenset,
         origin: Callable[[int], str] = lambda _pid: "",
+        make: Callable[[str], None] | None = None,
     ) -> None:
         self._server, self._database, self._replaced = server, database, replaced
         self._suspended, self._origin = suspended, origin
+        self._make = make or server.create_database
         self._held: dict[int, _Held] = {}
         self._position: str | None = None
+        self._before: str | None = None
         self._resets = 0
         self._written: set[int] = set()
         self._connection = self._connect()
@@ -166,6 +156,45 @@ class DatabaseReset:
             patience=patience,
             blockers=look(self._connection, held, self._origin) if held else [],
         )
+
+    def begin_clone(self) -> None:
+        """Note how far the server has been written, for ``exchange``."""
+        self._before = self._written_to()
+
+    def exchange(self, who: str, *, patience: float = PATIENCE, held: Collection[int] = ()) -> None:
+        """Throw the database away and put a copy of the template in its place.
+
+        The rows of the fixtures that stand are in it; every session is ended, whatever it did.
+        Nothing is exchanged where nothing was written on the server since ``begin_clone``. Raises
+        TK302 as ``finish`` does, and TK341 where a fixture that stands has changed the schema: then
+        the journal undoes.
+        """
+        before, self._before = self._before, None
+        # Before anything is asked that writes itself.
+        untouched = before is not None and not self._silent and before == self._written_to()
+        holder = self._changed_schema()
+        if untouched or holder:
+            self.finish(who, patience=patience, held=held)
+            if untouched:
+                return
+            raise TestkitError("TK341", who=who, holder=holder, database=self._database)
+        blockers = self._left_in_use(held, patience)
+        self._make_anew(0, who)
+        if blockers:
+            self._left_open(patience, blockers)
+
+    def _left_in_use(self, held: Collection[int], patience: float) -> list[str]:
+        """Describe the backends ``held``, and those that the test left in a transaction."""
+        (found,) = self._execute(_OPEN, (self.began,)).fetchall()[0]
+        left = set(found or ()) - set(self._suspended())
+        idle = forgotten(self._connection, left, patience) if left else []
+        named = {*held, *idle}
+        return describe_sessions(self._connection, named, self._origin) if named else []
+
+    def _written_to(self) -> str:
+        row = self._execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
+        assert row is not None
+        return str(row[0])
 
     def end(self, owner: int) -> None:
         """Undo what a fixture had claimed, and what its teardown did. Raises as ``finish``."""
@@ -305,57 +334,40 @@ class DatabaseReset:
 
     def _replace(self, owner: int, who: str, commands: list[str]) -> None:
         """Make the database anew from the template, with the rows of the fixtures that stand."""
-        holders = [held.who for held in self._held.values() if held.ddl]
-        if holders:
+        if holder := self._changed_schema():
             self._forget_ddl(owner)
             raise TestkitError(
                 "TK301",
                 who=who,
                 commands=", ".join(commands),
-                holder=" and ".join(holders),
+                holder=holder,
                 database=self._database,
             )
+        self._make_anew(owner, who)
+
+    def _changed_schema(self) -> str:
+        """Return the fixtures that stand and have run DDL; no database made anew would have it."""
+        return " and ".join(held.who for held in self._held.values() if held.ddl)
+
+    def _make_anew(self, owner: int, who: str) -> None:
         if owner:
             self._execute("SELECT pg_testkit.release(%s)", (owner,))
-        journal = "pg_testkit.journal (rel, owner, sign, image, xid)"
-        kept = {
-            journal: self._execute(_STANDING_LINES, (owner,)).fetchall(),
-            "pg_testkit.sequence_before": self._execute(_MOVED_SEQUENCES).fetchall(),
-            "pg_testkit.large_object": self._execute(_LARGE_OBJECTS, (owner,)).fetchall(),
-        }
-        marks = self._execute(_MARKS).fetchall()
+        standing = Standing.of(self._execute, without=owner)
         self._connection.close()
-        self._server.create_database(self._database)
+        self._make(self._database)
         self._connection = self._connect()
+        self._position = None
         self._replaced()
         try:
-            self._put_in_again(kept, marks)
+            standing.put_in_again(self._connection, self._journal)
         except psycopg.IntegrityError as error:
-            standing = " and ".join(held.who for held in self._held.values())
             raise TestkitError(
                 "TK309",
                 who=who,
-                holder=standing,
+                holder=" and ".join(held.who for held in self._held.values()),
                 reason=error.diag.message_primary,
                 database=self._database,
             ) from error
-
-    def _put_in_again(
-        self, kept: dict[str, list[tuple[Any, ...]]], marks: list[tuple[Any, ...]]
-    ) -> None:
-        """Put what fixtures that stand hold into a database that was made anew."""
-        with self._connection.transaction(), self._connection.cursor() as cursor:
-            for table, rows in kept.items():
-                into = self._journal.sql(f"COPY {table} FROM STDIN")
-                with cursor.copy(into.encode()) as copy:
-                    for row in rows:
-                        copy.write_row(row)
-            cursor.execute(self._sql(_APPLY_AGAIN))
-            cursor.executemany(
-                self._sql(_MARK), [(last, called, rel) for rel, last, called in marks]
-            )
-            cursor.execute(self._sql("SELECT pg_testkit.undo_large_objects('{}')"))
-            cursor.execute(self._sql("SELECT pg_testkit.settle_sequences()"))
 
     def _forget_ddl(self, owner: int) -> None:
         forget = "DELETE FROM pg_testkit.journal WHERE owner = ANY (ARRAY[0, %s])"

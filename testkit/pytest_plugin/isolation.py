@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from testkit.isolation.lock_waits import LockWaits
     from testkit.isolation.pools import PoolWatch
     from testkit.isolation.reset import DatabaseReset
+    from testkit.isolation.spares import SpareDatabases
     from testkit.servers.postgres import PostgresServer
     from testkit.servers.run import Run
 
@@ -47,9 +48,11 @@ class Isolation:
         self.lock_waits: LockWaits | None = None
         self._database: Database | None = None
         self._reset: DatabaseReset | None = None
+        self._spares: SpareDatabases | None = None
         self._keyspace: Keyspace | LeasedKeyspace | None = None
         self._pools: PoolWatch | None = None
         self._begun = False
+        self._clones = False
         self._owners: dict[object, int] = {}
         self._left: list[int] = []  # by tests that are not undone
         self._before_test = NOTHING
@@ -64,12 +67,17 @@ class Isolation:
 
         self._pools = PoolWatch(server.port, self._periods, f"{self._root}/")
         self._pools.start()
+        if not server.shared:  # where others work nothing may lie that only a thread knows
+            from testkit.isolation.spares import SpareDatabases
+
+            self._spares = SpareDatabases(server, name)
         self._reset = DatabaseReset(
             server,
             name,
             replaced=self._pools.replaced,
             suspended=self._pools.suspended,
             origin=self._pools.origin,
+            make=self._spares.replace if self._spares is not None else None,
         )
         self.lock_waits = LockWaits(server, name)
         self.lock_waits.start()
@@ -90,7 +98,7 @@ class Isolation:
 
             self._keyspace = Keyspace(server.address)
 
-    def begin_test(self, *, undone: bool = True) -> None:
+    def begin_test(self, *, undone: bool = True, clone: bool = False) -> None:
         """Before the first test: what conftest files and imports did so far stays.
 
         Before one that is undone: what those that were not have left goes.
@@ -104,6 +112,11 @@ class Isolation:
                     self._end(self._left.pop())
             else:
                 self._before_test = self.before_fixture()
+            self._clones = clone
+            if clone and self._reset is not None:
+                if self._spares is not None:
+                    self._spares.start()
+                self._reset.begin_clone()
         if self.lock_waits is not None:
             self.lock_waits.take()  # of a test that passed all the same
         if self._pools is not None:
@@ -139,8 +152,9 @@ class Isolation:
     def finish_test(
         self, who: str, *, period: int, cut_short: bool, ends_held: bool = True
     ) -> list[TestkitError]:
-        """Undo what the test did. Raises TK301 and TK310, charged to this test.
+        """Undo what the test did. Raises TK301, TK310 and TK341, charged to this test.
 
+        A copy of the template takes the place of the database of a test that asked for a clone.
         Answers TK302 and TK311 for what the test left in use: it was ended, except for checkouts of
         that ``period`` outside of a transaction where ``ends_held`` is False. A test that was
         ``cut_short`` did not get to close what it opened, and its traceback keeps that alive: its
@@ -182,6 +196,8 @@ class Isolation:
             if part is not None:
                 part.close()
         self._reset = self._keyspace = None
+        if self._spares is not None:
+            self._spares.close()
 
     def close(self) -> None:
         """Undo nothing any more, and take every listener out of SQLAlchemy."""
@@ -198,12 +214,11 @@ class Isolation:
             held = self._pools.kept(period, seconds=_PATIENCE)
         if self._database is not None and self._database.snapshots is not None:
             self._database.snapshots.end()
-        self._reset.finish(
-            who,
-            patience=_SHORT_PATIENCE if cut_short else _PATIENCE,
-            held=held,
-            end_held=ends_held,
-        )
+        patience = _SHORT_PATIENCE if cut_short else _PATIENCE
+        if self._clones:
+            self._reset.exchange(who, patience=patience, held=held)
+        else:
+            self._reset.finish(who, patience=patience, held=held, end_held=ends_held)
 
     def _look_at_clients(self, leaks: list[TestkitError]) -> None:
         left = self._keyspace.left() if self._keyspace is not None else None

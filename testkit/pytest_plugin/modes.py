@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["MARKER", "choose_modes", "folder_marks", "mode_of"]
 
 MARKER: Final = "isolation"
-_MODES: Final = ("reset", "none")
+_MODES: Final = ("reset", "clone", "none")
 _mode: Final = pytest.StashKey[str]()
 
 
@@ -56,7 +56,7 @@ def _asked(mark: pytest.Mark, nodeid: str, settings: Settings) -> str:
     values = (*mark.args, *(f"{name}=…" for name in mark.kwargs))
     shown = f"isolation({', '.join(map(repr, mark.args))})"
     if len(values) != 1 or values[0] not in _MODES:
-        wanted = " or ".join(f'"{mode}"' for mode in _MODES)
+        wanted = "one of " + ", ".join(f'"{mode}"' for mode in _MODES)
         raise TestkitError("TK308", marker=shown, reason=f"it takes {wanted}", nodeid=nodeid)
     mode = str(values[0])
     if settings.isolation == "none" and mode != "none":

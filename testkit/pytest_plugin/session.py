@@ -210,7 +210,7 @@ class PluginSession:
         self._not_undone += mode == "none"
         if self._worker is not None:
             with plain_errors():
-                self._worker.isolation.begin_test(undone=mode != "none")
+                self._worker.isolation.begin_test(undone=mode != "none", clone=mode == "clone")
         teardown = item.teardown
 
         def undo() -> None:

@@ -153,7 +153,7 @@ class Worker:
         if self.database is None:
             database = self._prepared or self._prepare(self.run.database_address())
             server = self._start_database()
-            if self.settings.isolation == "reset":
+            if self.settings.isolation != "none":
                 self.isolation.add_database(database, server, self.run.database)
             self.database = database
         return self.database
@@ -161,7 +161,7 @@ class Worker:
     def ensure_redis(self) -> RedisServer:
         """Return this worker's Redis."""
         server = self._start_redis()
-        if self.settings.isolation == "reset":
+        if self.settings.isolation != "none":
             self.isolation.add_redis(self.run)
         return server
 

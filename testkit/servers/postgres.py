@@ -164,42 +164,46 @@ class PostgresServer:
             connection.execute("SET idle_session_timeout = 0")
         return connection
 
-    def create_database(self, name: str) -> None:
+    def create_database(self, name: str, *, connection: Connection | None = None) -> None:
         """Make a database from the template; one of that name is replaced, its sessions ended.
 
-        Raises OSError where the server's disk is full.
+        By way of a connection of its own, or of the one that is given. Raises OSError where the
+        server's disk is full.
         """
         try:
-            self._create_database(name)
+            if connection is not None:
+                self._create_database(connection, name)
+                return
+            with self.connect() as own:
+                self._create_database(own, name)
         except psycopg.errors.DiskFull as error:
             words = f"{os.strerror(errno.ENOSPC)} ({error.diag.message_primary})"
             raise OSError(errno.ENOSPC, words, "the server's data directory") from error
 
-    def _create_database(self, name: str) -> None:
+    def _create_database(self, connection: Connection, name: str) -> None:
         # Before version 15 it always copies files.
         options = (
             [f"STRATEGY {self.strategy}"] if self.strategy and self.major >= _STRATEGIES else []
         )
         if self.connections:
             options.append(f"CONNECTION LIMIT {self.connections}")
-        with self.connect() as connection:
-            end_prepared(connection, name)
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        end_prepared(connection, name)
+        connection.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        )
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} {}").format(
+                sql.Identifier(name),
+                sql.Identifier(self.template),
+                sql.SQL(" ".join(options)),
             )
+        )
+        if self.mark:
             connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {} {}").format(
-                    sql.Identifier(name),
-                    sql.Identifier(self.template),
-                    sql.SQL(" ".join(options)),
+                sql.SQL("COMMENT ON DATABASE {} IS {}").format(
+                    sql.Identifier(name), sql.Literal(self.mark)
                 )
             )
-            if self.mark:
-                connection.execute(
-                    sql.SQL("COMMENT ON DATABASE {} IS {}").format(
-                        sql.Identifier(name), sql.Literal(self.mark)
-                    )
-                )
 
     def to_json(self) -> str:
         """Return the facts as text; holds the password."""

@@ -84,7 +84,7 @@ ISOLATION: Final[dict[str, Message]] = {
         "{nodeid}",
         "The marker says for one test, class, module or folder what undoes it.",
         "testkit explain TK308",
-        'Write @pytest.mark.isolation("reset") or @pytest.mark.isolation("none"). Where most tests are to run\n'
+        'Write @pytest.mark.isolation with "reset", "clone" or "none". Where most tests are to run\n'
         "without isolation, leave isolation = 'reset' in the configuration all the same, and mark their\n"
         'folder: pytestmark = pytest.mark.isolation("none") in its conftest.py.',
     ),
@@ -164,5 +164,15 @@ ISOLATION: Final[dict[str, Message]] = {
         "testkit explain TK324",
         "The time is that of the test without its fixtures. Mark it @pytest.mark.slow if it must take so\n"
         "long, or raise `budget`: on a machine under load every test takes several times as long.",
+    ),
+    "TK341": Message(
+        "A test's database could not be exchanged",
+        "{who} asked for a database that is thrown away, but {holder} had changed the schema.",
+        "database {database}",
+        "A copy of the template would not have what that fixture made, and the fixture still stands. What\n"
+        "the test wrote was undone by the journal instead; ALTER DATABASE ... SET, for one, was not.",
+        "testkit explain TK341",
+        "Put what the fixture does into the migrations, let it be a function-scoped one, or let the test have\n"
+        '@pytest.mark.isolation("reset").',
     ),
 }

@@ -132,10 +132,10 @@ def test_the_controller_of_xdist_counts_them_all(suite: Suite) -> None:
 @pytest.mark.parametrize(
     ("marker", "reason"),
     [
-        ('isolation("all")', 'it takes "reset" or "none"'),
-        ("isolation()", 'it takes "reset" or "none"'),
-        ('isolation("none", 1)', 'it takes "reset" or "none"'),
-        ('isolation(mode="none")', 'it takes "reset" or "none"'),
+        ('isolation("all")', 'it takes one of "reset", "clone", "none"'),
+        ("isolation()", 'it takes one of "reset", "clone", "none"'),
+        ('isolation("none", 1)', 'it takes one of "reset", "clone", "none"'),
+        ('isolation(mode="none")', 'it takes one of "reset", "clone", "none"'),
     ],
 )
 def test_a_marker_that_says_nothing_sensible_ends_the_run_before_its_first_test(

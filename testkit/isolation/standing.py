@@ -1,0 +1,83 @@
+"""What wider-scoped fixtures hold in a database, carried over into one that was made anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import psycopg
+
+    from testkit.isolation.journal import Journal
+    from testkit.isolation.sessions import Connection
+
+    Cursor = psycopg.Cursor[tuple[Any, ...]]
+
+__all__ = ["Standing"]
+
+_LINES: Final = """
+SELECT rel, owner, sign, image, xid FROM pg_testkit.journal
+WHERE owner <> ALL (ARRAY[0, %s]) ORDER BY line
+"""
+_MOVED_SEQUENCES: Final = "SELECT * FROM pg_testkit.sequence_before"
+_LARGE_OBJECTS: Final = """
+SELECT owner, object, content, NULL FROM pg_testkit.large_object
+WHERE owner <> ALL (ARRAY[-2, %s])
+"""
+_MARKS: Final = "SELECT rel, last_value, is_called FROM pg_testkit.sequence_mark"
+_MARK: Final = "UPDATE pg_testkit.sequence_mark SET last_value = %s, is_called = %s WHERE rel = %s"
+_APPLY_AGAIN: Final = """
+SELECT pg_testkit.apply((SELECT array_agg(DISTINCT owner) FROM pg_testkit.journal), -1,
+                        pg_current_snapshot())
+"""
+
+# One round trip instead of four where nothing stands, which is mostly so.
+_ANYTHING: Final = """
+SELECT EXISTS (SELECT FROM pg_testkit.journal WHERE owner <> ALL (ARRAY[0, %s]))
+    OR EXISTS (SELECT FROM pg_testkit.sequence_before)
+    OR EXISTS (SELECT FROM pg_testkit.large_object WHERE owner <> ALL (ARRAY[-2, %s]))
+"""
+
+_Rows = list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The journal's lines of the fixtures that stand, by table, and where sequences must stand."""
+
+    kept: dict[str, _Rows]
+    marks: _Rows
+
+    @classmethod
+    def of(cls, execute: Callable[..., Cursor], *, without: int) -> Standing:
+        """Return what stands, without what the running test and this owner did."""
+        if execute(_ANYTHING, (without, without)).fetchone() == (False,):
+            return cls({}, [])  # sequences stand where the template has them
+        kept = {
+            "pg_testkit.journal (rel, owner, sign, image, xid)": execute(_LINES, (without,)),
+            "pg_testkit.sequence_before": execute(_MOVED_SEQUENCES),
+            "pg_testkit.large_object": execute(_LARGE_OBJECTS, (without,)),
+        }
+        rows = {table: cursor.fetchall() for table, cursor in kept.items()}
+        return cls(rows, execute(_MARKS).fetchall())
+
+    def put_in_again(self, connection: Connection, journal: Journal) -> None:
+        """Put it into a database made anew. Raises IntegrityError where it does not fit."""
+        if not self.kept:
+            return
+        with connection.transaction(), connection.cursor() as cursor:
+            for table, rows in self.kept.items():
+                if not rows:
+                    continue
+                with cursor.copy(journal.sql(f"COPY {table} FROM STDIN").encode()) as copy:
+                    for row in rows:
+                        copy.write_row(row)
+            cursor.execute(journal.sql(_APPLY_AGAIN).encode())
+            cursor.executemany(
+                journal.sql(_MARK).encode(),
+                [(last, called, rel) for rel, last, called in self.marks],
+            )
+            cursor.execute(journal.sql("SELECT pg_testkit.undo_large_objects('{}')").encode())
+            cursor.execute(journal.sql("SELECT pg_testkit.settle_sequences()").encode())
