@@ -20,6 +20,7 @@ from testkit.isolation.sessions import (
 )
 from testkit.isolation.standing import Standing
 from testkit.isolation.template import journal_of, track
+from testkit.isolation.vacuum import Vacuum
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -31,8 +32,6 @@ __all__ = ["PATIENCE", "DatabaseReset"]
 
 #: Seconds that a transaction which a test began, or a checkout, gets to end by itself.
 PATIENCE: Final = 0.2
-_VACUUM_EVERY: Final = 200  # resets; keeps the tables from bloating (reset at 0.33 ms for ever)
-
 _LOOK: Final = """
 SELECT clock_timestamp(), EXISTS (
     SELECT FROM pg_testkit.sequence_mark JOIN pg_class c ON c.oid = rel
@@ -93,10 +92,9 @@ class DatabaseReset:
         self._held: dict[int, _Held] = {}
         self._position: str | None = None
         self._before: str | None = None
-        self._resets = 0
-        self._written: set[int] = set()
         self._connection = self._connect()
         self._journal = journal_of(self._connection)
+        self._vacuum = Vacuum(self._journal.schema)
         #: Transactions that began after it, and may still commit, are the running test's.
         self.began: datetime | None = None
         #: Whether the last reset saw an advisory lock of another session.
@@ -259,7 +257,7 @@ class DatabaseReset:
         if blocked_by:
             self._replace(owner, who, blocked_by)
         if tables:
-            self._vacuum(tables)
+            self._vacuum.after(self._connection, tables)
         if blockers:
             self._left_open(patience, blockers)
 
@@ -379,22 +377,6 @@ class DatabaseReset:
             self._execute(forget, (owner,))
         track(self._connection, self._journal)
         self._execute("SELECT pg_testkit.settle_sequences()")
-
-    def _vacuum(self, tables: list[int]) -> None:
-        self._resets += 1
-        self._written.update(tables)
-        if self._resets % _VACUUM_EVERY:
-            return
-        names = self._connection.execute(
-            "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n"
-            " ON n.oid = c.relnamespace WHERE c.oid = ANY (%s)",
-            (list(self._written),),
-        ).fetchall()
-        self._written.clear()
-        targets = [sql.Identifier(*name) for name in (*names, (self._journal.schema, "journal"))]
-        self._connection.execute(
-            sql.SQL("VACUUM (TRUNCATE off, SKIP_LOCKED) {}").format(sql.SQL(", ").join(targets))
-        )
 
     def _connect(self) -> Connection:
         connection = self._server.connect(self._database)

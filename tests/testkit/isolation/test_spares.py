@@ -95,10 +95,12 @@ def test_a_spare_takes_the_place_and_nothing_of_the_test_is_left(
             f"ALTER DATABASE {database.name} SET work_mem = '7MB'",
         )
         stays_open.execute("BEGIN; INSERT INTO people (name) VALUES ('open')")
-        database.reset.exchange("a test")
+        with pytest.raises(TestkitError, match="TK302") as caught:
+            database.reset.exchange("a test")
         with pytest.raises(psycopg.OperationalError):
             stays_open.execute("SELECT 1")
 
+    assert "last statement: BEGIN; INSERT INTO people" in str(caught.value)
     assert len(spare) == 1
     assert database.contents() == before
     assert number(database) != was
