@@ -1,0 +1,44 @@
+"""How often a test repeats itself in each session: the only place to change it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["seed_of", "sized"]
+
+What = Literal["programs", "suites", "resets"]
+
+#: By what is repeated and the session that repeats it: ``fast`` and ``slow`` with every change,
+#: ``soak`` at night, with the counts of the acceptance list.
+_TIMES: Final[Mapping[What, Mapping[str, int]]] = {
+    "programs": {"fast": 2, "slow": 100, "soak": 2000},
+    "suites": {"slow": 1, "soak": 50},
+    "resets": {"slow": 500, "soak": 5000},
+}
+
+
+def sized(what: What) -> list[Any]:
+    """Return one row of parameters for each session: how often the test repeats itself there."""
+    return [
+        pytest.param(
+            times,
+            marks=[] if size == "fast" else [getattr(pytest.mark, size), pytest.mark.timeout(7200)],
+            id=f"{size}: {times}",
+        )
+        for size, times in _TIMES[what].items()
+    ]
+
+
+def seed_of(config: pytest.Config) -> int:
+    """Return the seed of this run, and print it: the header of the run shows it, too.
+
+    It is another one in each run; ``--randomly-seed=N`` gives it again.
+    """
+    seed = int(config.getoption("randomly_seed", 0))
+    print(f"seed {seed}")  # noqa: T201 - it must be known afterwards
+    return seed
