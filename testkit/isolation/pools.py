@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import Pool, StaticPool
 
+from testkit.isolation.bill import Bill
 from testkit.isolation.connections import (
     backend_pid,
     overhear,
@@ -70,8 +72,9 @@ class PoolWatch:
     raised into the application.
     """
 
-    def __init__(self, port: int, periods: Periods) -> None:
+    def __init__(self, port: int, periods: Periods, bill: Bill | None = None) -> None:
         self._port, self._periods = port, periods
+        self._bill = bill or Bill()
         self._generation = 0
         self._used = False
         self._loops: dict[int, asyncio.AbstractEventLoop] = {}
@@ -79,6 +82,9 @@ class PoolWatch:
         self._lasting: weakref.WeakSet[object] = weakref.WeakSet()
         # Kept by the pool's entry: gone with the connection.
         self._watched: weakref.WeakValueDictionary[int, _Watched] = weakref.WeakValueDictionary()
+        # What is being made anew, since when.
+        self._exchanging: weakref.WeakKeyDictionary[ConnectionPoolEntry, float]
+        self._exchanging = weakref.WeakKeyDictionary()
         # One process may hold several watches, each with facts of its own.
         self._key = f"testkit watch {id(self)}"
 
@@ -130,6 +136,9 @@ class PoolWatch:
         return watched.exchange
 
     def _connected(self, connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        began = self._exchanging.pop(entry, None)
+        if began is not None:
+            self._bill.add("reconnects", time.perf_counter() - began)
         entry.info[self._key] = watched = None
         # The server, or the application, may have ended it at once.
         with contextlib.suppress(Exception):
@@ -158,18 +167,18 @@ class PoolWatch:
         shared = watched.held()
         watched.holders.append(weakref.ref(proxy))
         if watched.generation != self._generation:
-            raise DisconnectionError("the database was replaced by testkit")
+            raise self._exchanged(entry, "the database was replaced by testkit")
         if watched.exchange:
-            raise DisconnectionError(_LEFT)
+            raise self._exchanged(entry, _LEFT)
         if watched.period == self._periods.now or shared:
             return
         if not usable_here(connection, watched.loop):
             return  # the application's own error is the better one
         if watched.period is None:
             watched.state = _state_of(connection, watched, asks=pool in self._lasting)
-        elif watched.state is None or not _put_back(connection, watched.state):
+        elif watched.state is None or not self._put_back(connection, watched.state):
             self._lasting.add(pool)
-            raise DisconnectionError(_LEFT)
+            raise self._exchanged(entry, _LEFT)
         watched.period = self._periods.now
 
     def _found(self, connection: DBAPIConnection, entry: ConnectionPoolEntry, pool: object) -> None:
@@ -183,7 +192,21 @@ class PoolWatch:
                 return
         if not isinstance(pool, StaticPool):
             self._lasting.add(pool)
-            raise DisconnectionError(_LEFT)
+            raise self._exchanged(entry, _LEFT)
+
+    def _exchanged(self, entry: ConnectionPoolEntry, why: str) -> DisconnectionError:
+        """Return what makes the pool connect anew, and bill the time until it has."""
+        self._exchanging[entry] = time.perf_counter()
+        return DisconnectionError(why)
+
+    def _put_back(self, connection: DBAPIConnection, state: SessionState) -> bool:
+        began = time.perf_counter()
+        try:
+            return state.put_back(connection)
+        except Exception:  # noqa: BLE001 - a connection that cannot be used is exchanged
+            return False
+        finally:
+            self._bill.add("sessions put back", time.perf_counter() - began)
 
     def _checked_in(self, _connection: DBAPIConnection | None, _entry: ConnectionPoolEntry) -> None:
         self._used = True
@@ -196,13 +219,6 @@ def _state_of(connection: DBAPIConnection, watched: _Watched, *, asks: bool) -> 
         return SessionState.of(connection, names) if asks else None
     except Exception:  # noqa: BLE001 - the application meets it at its own first statement
         return None
-
-
-def _put_back(connection: DBAPIConnection, state: SessionState) -> bool:
-    try:
-        return state.put_back(connection)
-    except Exception:  # noqa: BLE001 - a connection that cannot be used is exchanged
-        return False
 
 
 def _tasks(loop: asyncio.AbstractEventLoop) -> bool:

@@ -179,6 +179,8 @@ def pytest_fixture_post_finalizer(fixturedef: FixtureDef[Any], request: SubReque
 def pytest_testnodedown(node: Any) -> None:
     """Hear from a worker of xdist why it ended."""
     node.config.stash[key].heard(node)
+    if bill := getattr(node, "workeroutput", {}).get("testkit_bill"):
+        node.config.stash[key].bills.append(bill)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
@@ -187,12 +189,24 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     try:
         return (yield)
     finally:
-        session.config.stash[key].finished(session)
+        plugin = session.config.stash[key]
+        plugin.finished(session)
+        if plugin.isolates and hasattr(session.config, "workeroutput"):
+            from testkit.pytest_plugin.billing import bill_of
+
+            session.config.workeroutput["testkit_bill"] = bill_of(plugin.worker, plugin.began)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Say that a server is gone; say what ran where no configuration made the header say it."""
-    for line in config.stash[key].summary():
+    session = config.stash[key]
+    lines = session.summary()
+    if session.isolates or session.bills:
+        from testkit.pytest_plugin.billing import bill_lines, bill_of
+
+        own = bill_of(session.worker, session.began) if session.isolates else None
+        lines += bill_lines(own, session.bills, verbose=config.get_verbosity() > 0)
+    for line in lines:
         terminalreporter.write_line(line)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from functools import wraps
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 from testkit.core.messages import TestkitError
+from testkit.isolation.bill import Bill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +33,20 @@ NOTHING: Final[Written] = (None, 0)
 _PATIENCE: Final = 2.0
 _SHORT_PATIENCE: Final = 0.2
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _billed(
+    method: Callable[Concatenate[Isolation, _P], _R],
+) -> Callable[Concatenate[Isolation, _P], _R]:
+    @wraps(method)
+    def billed(self: Isolation, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with self.bill.timed("isolation", count=0):
+            return method(self, *args, **kwargs)
+
+    return billed
+
 
 class Isolation:
     """Puts back what each test did to the servers that were added.
@@ -41,6 +57,7 @@ class Isolation:
 
     def __init__(self, periods: Periods, is_gone: Callable[[], bool]) -> None:
         self._periods, self._is_gone = periods, is_gone
+        self.bill = Bill()
         self.lock_waits: LockWaits | None = None
         self._database: Database | None = None
         self._reset: DatabaseReset | None = None
@@ -59,7 +76,7 @@ class Isolation:
         from testkit.isolation.reset import DatabaseReset
         from testkit.isolation.snapshots import Snapshots
 
-        self._pools = PoolWatch(server.port, self._periods)
+        self._pools = PoolWatch(server.port, self._periods, self.bill)
         self._pools.start()
         self._reset = DatabaseReset(
             server, name, replaced=self._pools.replaced, suspended=self._pools.suspended
@@ -83,11 +100,13 @@ class Isolation:
 
             self._keyspace = Keyspace(server.address)
 
+    @_billed
     def begin_test(self, *, undone: bool = True) -> None:
         """Before the first test: what conftest files and imports did so far stays.
 
         Before one that is undone: what those that were not have left goes.
         """
+        self.bill.begin_test()
         with self._noticing():
             if not self._begun:
                 self._begun = True
@@ -100,6 +119,7 @@ class Isolation:
         if self.lock_waits is not None:
             self.lock_waits.take()  # of a test that passed all the same
 
+    @_billed
     def before_fixture(self) -> Written:
         """Return how far database and Redis have been written, for ``after_fixture``."""
         written = NOTHING
@@ -110,12 +130,14 @@ class Isolation:
             )
         return written  # noqa: RET504 - unchanged where a server is gone
 
+    @_billed
     def after_fixture(self, fixture: object, who: str, since: Written) -> None:
         """Let what a wider-scoped fixture did stay until ``end_fixture``."""
         owner = self._owners[fixture] = next(self._numbers)
         with self._noticing():
             self._claim(owner, since, who)
 
+    @_billed
     def end_fixture(self, fixture: object) -> None:
         """Undo what that fixture did."""
         owner = self._owners.pop(fixture, None)
@@ -133,6 +155,14 @@ class Isolation:
         A test that was ``cut_short`` did not get to close what it opened, and its traceback keeps
         that alive: then TK302 is no second error but answered, as a note.
         """
+        undoes = self._reset is not None or self._keyspace is not None
+        try:
+            with self.bill.timed("isolation", count=int(undoes)):
+                return self._finish_test(who, cut_short=cut_short, undone=undone)
+        finally:
+            self.bill.finish_test(who)
+
+    def _finish_test(self, who: str, *, cut_short: bool, undone: bool) -> str | None:
         if self._database is not None:
             self._database.finish_test()
         if not undone:

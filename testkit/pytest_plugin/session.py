@@ -6,9 +6,10 @@ import contextlib
 import os
 import sys
 import tempfile
+import time
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -53,6 +54,8 @@ class PluginSession:
     """Knows the settings, and makes the ``Worker`` when something needs it."""
 
     def __init__(self, config: pytest.Config, arguments: Sequence[str]) -> None:
+        self.began = time.perf_counter()
+        self.bills: list[dict[str, Any]] = []  # of xdist's workers
         self._config = config
         self._options = config.known_args_namespace
         self._saved: dict[str, str | None] = {}
