@@ -100,6 +100,9 @@ def pytest_runtest_makereport(
             report.sections += [("testkit", note) for note in notes]
         # An expected failure leaves as much behind as any other; so does one of a subtest.
         session.failed_in(item)
+        if report.failed and call.when != "teardown" and session.isolates:
+            evidence = session.worker.isolation.evidence()
+            report.sections += [("testkit", evidence)] if evidence else []
     elif call.when == "call" or report.skipped:
         session.cut_short = session.failed
     budget = session.settings.budget

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from testkit.core.current import Periods
     from testkit.isolation.database import Database
+    from testkit.isolation.evidence import Evidence
     from testkit.isolation.keyspace import Keyspace
     from testkit.isolation.leased_keyspace import LeasedKeyspace
     from testkit.isolation.lock_waits import LockWaits
@@ -59,6 +60,7 @@ class Isolation:
         self._periods, self._is_gone = periods, is_gone
         self.bill = Bill()
         self.lock_waits: LockWaits | None = None
+        self._evidence: Evidence | None = None
         self._database: Database | None = None
         self._reset: DatabaseReset | None = None
         self._keyspace: Keyspace | LeasedKeyspace | None = None
@@ -71,6 +73,7 @@ class Isolation:
 
     def add_database(self, database: Database, server: PostgresServer, name: str) -> None:
         """Undo, from now on, what tests do to the database ``name`` of ``server``."""
+        from testkit.isolation.evidence import Evidence
         from testkit.isolation.lock_waits import LockWaits
         from testkit.isolation.pools import PoolWatch
         from testkit.isolation.reset import DatabaseReset
@@ -83,6 +86,8 @@ class Isolation:
         )
         self.lock_waits = LockWaits(server, name)
         self.lock_waits.start()
+        self._evidence = Evidence(server, name)
+        self._evidence.statements.start()
         database.snapshots = Snapshots(self._reset, lambda: next(self._numbers))
         self._database = database
 
@@ -118,6 +123,8 @@ class Isolation:
                 self._before_test = self.before_fixture()
         if self.lock_waits is not None:
             self.lock_waits.take()  # of a test that passed all the same
+        if self._evidence is not None:
+            self._evidence.statements.forget()
 
     @_billed
     def before_fixture(self) -> Written:
@@ -190,6 +197,10 @@ class Isolation:
                         self._keyspace.finish()
         return None
 
+    def evidence(self) -> str | None:
+        """Return what the database tells of a test that failed just now, None if nothing."""
+        return self._evidence.told() if self._evidence and self._reset else None
+
     def undo_no_more(self) -> None:
         """Close the connections that undo: from now on nothing is undone."""
         for part in (self._reset, self._keyspace):
@@ -204,6 +215,8 @@ class Isolation:
             self._pools.stop()
         if self.lock_waits is not None:
             self.lock_waits.stop()
+        if self._evidence is not None:
+            self._evidence.statements.stop()
 
     def _end_snapshots(self) -> None:
         if self._database is not None and self._database.snapshots is not None:
