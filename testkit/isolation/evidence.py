@@ -12,12 +12,13 @@ from testkit.isolation.queries.normal_form import shortened
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from testkit.isolation.bill import Bill
     from testkit.servers.postgres import PostgresServer
 
 __all__ = ["Evidence"]
 
 _TIMEOUT: Final = "SET statement_timeout = '1s'"
-# What a reader holds, and what testkit's own triggers and every row's index take, tells nothing.
+# What a reader, testkit's own triggers and the index of a row lock tells nothing.
 _OPEN: Final = """
 SELECT a.pid, a.application_name, a.state,
        extract(epoch FROM clock_timestamp() - a.xact_start)::float8, a.query,
@@ -28,7 +29,8 @@ SELECT a.pid, a.application_name, a.state,
        (SELECT string_agg(DISTINCT l.mode || ' on ' || coalesce(c.relname::text, l.locktype), ', ')
         FROM pg_locks l LEFT JOIN pg_class c ON c.oid = l.relation
         WHERE l.pid = a.pid AND l.granted AND l.mode <> 'AccessShareLock'
-          AND (l.locktype = 'advisory' OR l.locktype = 'relation' AND c.relkind IN ('r', 'p', 'm') AND NOT EXISTS (
+          AND (l.locktype = 'advisory'
+               OR l.locktype = 'relation' AND c.relkind IN ('r', 'p', 'm') AND NOT EXISTS (
                SELECT FROM pg_namespace n WHERE n.oid = c.relnamespace
                AND n.nspname IN ('pg_catalog', 'pg_testkit', 'testkit_journal'))))
 FROM pg_stat_activity a
@@ -44,9 +46,9 @@ class Evidence:
     ``told`` connects by itself, and answers less rather than to raise or to wait.
     """
 
-    def __init__(self, server: PostgresServer, database: str) -> None:
+    def __init__(self, server: PostgresServer, database: str, bill: Bill | None = None) -> None:
         self._server, self._database = server, database
-        self.statements = LastStatements(server.port, database)
+        self.statements = LastStatements(server.port, database, bill)
 
     def told(self) -> str | None:
         """Return the text, None where the test sent nothing and nothing is open."""

@@ -36,14 +36,18 @@ def bill_lines(
     if not bills:
         return []
     seconds, counts = _sum(bills, "seconds"), _sum(bills, "counts")
+    queries = seconds.pop("queries", 0.0)  # the tests' own time, not testkit's
     billed = sum(seconds.values())
     wall = sum(bill["wall"] for bill in workers)
     if own is not None:
         # A controller that distributes only waits for the others, but for what it started.
-        wall += sum(own["seconds"].values()) if workers else own["wall"]
+        costs = sum(cost for item, cost in own["seconds"].items() if item != "queries")
+        wall += costs if workers else own["wall"]
     among = f" in {len(workers)} workers" if len(workers) > 1 else ""
     share = f" ({billed / wall:.0%})" if wall else ""
     parts = ", ".join(_parts(seconds, counts))
+    if sent := counts.get("queries"):
+        parts += f"; the tests' own statements {_shown(queries)} ({sent:,})"
     lines = [f"testkit: {_shown(billed)} of {_shown(wall)}{share}{among}: {parts}"]
     if verbose and counts.get("isolation"):
         lines += _costliest(bills)

@@ -86,7 +86,7 @@ class Isolation:
         )
         self.lock_waits = LockWaits(server, name)
         self.lock_waits.start()
-        self._evidence = Evidence(server, name)
+        self._evidence = Evidence(server, name, self.bill)
         self._evidence.statements.start()
         database.snapshots = Snapshots(self._reset, lambda: next(self._numbers))
         self._database = database

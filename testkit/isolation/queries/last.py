@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine, event
 
+from testkit.isolation.bill import Bill
 from testkit.isolation.queries.normal_form import shortened
 from testkit.isolation.queries.parameters import shown
 from testkit.isolation.queries.place import leads_to
@@ -47,11 +48,12 @@ class LastStatements:
 
     Kept as it was sent; made to text only by ``lines``. Parameters are shown as
     ``database.queries`` shows them, not at all where the engine hides them, and only values of
-    plain types.
+    plain types. The times of those that ended go to the bill's item ``queries``.
     """
 
-    def __init__(self, port: int, database: str) -> None:
+    def __init__(self, port: int, database: str, bill: Bill | None = None) -> None:
         self._place: Place = (port, database)
+        self._bill = bill or Bill()
         self._key = f"testkit last {id(self)}"
         self._sent: deque[_Sent] = deque(maxlen=_MOST_STATEMENTS)
         self._running: dict[int, _Sent] = {}
@@ -98,6 +100,7 @@ class LastStatements:
         sent = self._running.pop(id(cursor), None)
         if sent is not None:
             sent.ended = ended
+            self._bill.add("queries", ended - sent.started)
 
 
 def _line(sent: _Sent) -> str:

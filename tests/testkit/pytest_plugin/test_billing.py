@@ -38,11 +38,12 @@ def bill(**seconds: float) -> dict[str, Any]:
 
 
 def test_a_bill_names_each_part_and_its_share_of_the_run() -> None:
-    costs = bill(start=0.5, template=2.0, isolation=0.001, reconnects=0.02)
+    costs = bill(start=0.5, template=2.0, isolation=0.001, reconnects=0.02, queries=3.0)
 
     assert bill_lines(costs, [], verbose=False) == [
         "testkit: 2.5 s of 10.0 s (25%): start 0.5 s, template 2.0 s,"
-        " isolation 1 ms (2 tests, 0.50 ms each), reconnects 20 ms (2)"
+        " isolation 1 ms (2 tests, 0.50 ms each), reconnects 20 ms (2);"
+        " the tests' own statements 3.0 s (2)"
     ]
 
 
@@ -68,7 +69,8 @@ def test_a_run_ends_with_its_bill(tmp_path: Path) -> None:
     outcome.check(passed=3)
     assert re.search(
         r"testkit: \S+ m?s of \S+ s \(\d+%\): start \S+ m?s, template \S+ m?s, isolation \S+ m?s"
-        r" \(3 tests, \S+ ms each\), (sessions put back \S+ m?s \(\d+\), )?reconnects \S+ m?s \(\d+\)\n",
+        r" \(3 tests, \S+ ms each\), (sessions put back \S+ m?s \(\d+\), )?reconnects \S+ m?s \(\d+\);"
+        r" the tests' own statements \S+ m?s \(2\)\n",
         outcome.text,
     ), outcome.text
     assert outcome.text.count(" ms  test_it.py::test_") == 3
