@@ -15,6 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import Pool, StaticPool
 
+from testkit.isolation.bill import Bill
 from testkit.isolation.connections import (
     backend_pid,
     overhear,
@@ -94,9 +95,12 @@ class PoolWatch:
     raised into the application.
     """
 
-    def __init__(self, port: int, periods: Periods, root: str = "") -> None:
+    def __init__(
+        self, port: int, periods: Periods, bill: Bill | None = None, root: str = ""
+    ) -> None:
         """Sites below ``root``, which ends with a slash, are told relative to it."""
         self._port, self._periods, self._root = port, periods, root
+        self._bill = bill or Bill()
         self._generation = 0
         self._loops: dict[int, asyncio.AbstractEventLoop] = {}
         # Of each loop that was known when the test began: the tasks that there were.
@@ -105,6 +109,9 @@ class PoolWatch:
         self._lasting: weakref.WeakSet[object] = weakref.WeakSet()
         # Kept by the pool's entry: gone with the connection.
         self._watched: weakref.WeakValueDictionary[int, _Watched] = weakref.WeakValueDictionary()
+        # What is being made anew, since when.
+        self._exchanging: weakref.WeakKeyDictionary[ConnectionPoolEntry, float]
+        self._exchanging = weakref.WeakKeyDictionary()
         # One process may hold several watches, each with facts of its own.
         self._key = f"testkit watch {id(self)}"
 
@@ -197,6 +204,9 @@ class PoolWatch:
         return watched.exchange
 
     def _connected(self, connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        began = self._exchanging.pop(entry, None)
+        if began is not None:
+            self._bill.add("reconnects", time.perf_counter() - began)
         entry.info[self._key] = watched = None
         # The server, or the application, may have ended it at once.
         with contextlib.suppress(Exception):
@@ -225,18 +235,18 @@ class PoolWatch:
         watched.holders.append(weakref.ref(proxy))
         watched.checkout = self._checkout(connection)
         if watched.generation != self._generation:
-            raise DisconnectionError("the database was replaced by testkit")
+            raise self._exchanged(entry, "the database was replaced by testkit")
         if watched.exchange:
-            raise DisconnectionError(_LEFT)
+            raise self._exchanged(entry, _LEFT)
         if watched.period == self._periods.now or shared:
             return
         if not usable_here(connection, watched.loop):
             return  # the application's own error is the better one
         if watched.period is None:
             watched.state = _state_of(connection, watched, asks=pool in self._lasting)
-        elif watched.state is None or not _put_back(connection, watched.state):
+        elif watched.state is None or not self._put_back(connection, watched.state):
             self._lasting.add(pool)
-            raise DisconnectionError(_LEFT)
+            raise self._exchanged(entry, _LEFT)
         watched.period = self._periods.now
 
     def _checkout(self, connection: DBAPIConnection) -> _Checkout:
@@ -262,7 +272,21 @@ class PoolWatch:
                 return
         if not isinstance(pool, StaticPool):
             self._lasting.add(pool)
-            raise DisconnectionError(_LEFT)
+            raise self._exchanged(entry, _LEFT)
+
+    def _exchanged(self, entry: ConnectionPoolEntry, why: str) -> DisconnectionError:
+        """Return what makes the pool connect anew, and bill the time until it has."""
+        self._exchanging[entry] = time.perf_counter()
+        return DisconnectionError(why)
+
+    def _put_back(self, connection: DBAPIConnection, state: SessionState) -> bool:
+        began = time.perf_counter()
+        try:
+            return state.put_back(connection)
+        except Exception:  # noqa: BLE001 - a connection that cannot be used is exchanged
+            return False
+        finally:
+            self._bill.add("sessions put back", time.perf_counter() - began)
 
 
 def _state_of(connection: DBAPIConnection, watched: _Watched, *, asks: bool) -> SessionState | None:
@@ -272,13 +296,6 @@ def _state_of(connection: DBAPIConnection, watched: _Watched, *, asks: bool) -> 
         return SessionState.of(connection, names) if asks else None
     except Exception:  # noqa: BLE001 - the application meets it at its own first statement
         return None
-
-
-def _put_back(connection: DBAPIConnection, state: SessionState) -> bool:
-    try:
-        return state.put_back(connection)
-    except Exception:  # noqa: BLE001 - a connection that cannot be used is exchanged
-        return False
 
 
 def _tasks(loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:

@@ -103,6 +103,9 @@ def pytest_runtest_makereport(
             report.sections += [("testkit", note) for note in notes]
         # An expected failure leaves as much behind as any other; so does one of a subtest.
         session.failed_in(item)
+        if report.failed and call.when != "teardown" and session.isolates:
+            evidence = session.worker.isolation.evidence()
+            report.sections += [("testkit", evidence)] if evidence else []
     elif call.when == "call" or report.skipped:
         session.cut_short = session.failed
     budget = session.settings.budget
@@ -181,6 +184,8 @@ def pytest_fixture_post_finalizer(fixturedef: FixtureDef[Any], request: SubReque
 def pytest_testnodedown(node: Any) -> None:
     """Hear from a worker of xdist why it ended."""
     node.config.stash[key].heard(node)
+    if bill := getattr(node, "workeroutput", {}).get("testkit_bill"):
+        node.config.stash[key].bills.append(bill)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
@@ -189,12 +194,24 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     try:
         return (yield)
     finally:
-        session.config.stash[key].finished(session)
+        plugin = session.config.stash[key]
+        plugin.finished(session)
+        if plugin.isolates and hasattr(session.config, "workeroutput"):
+            from testkit.pytest_plugin.billing import bill_of
+
+            session.config.workeroutput["testkit_bill"] = bill_of(plugin.worker, plugin.began)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Say that a server is gone; say what ran where no configuration made the header say it."""
-    for line in config.stash[key].summary():
+    session = config.stash[key]
+    lines = session.summary()
+    if session.isolates or session.bills:
+        from testkit.pytest_plugin.billing import bill_lines, bill_of
+
+        own = bill_of(session.worker, session.began) if session.isolates else None
+        lines += bill_lines(own, session.bills, verbose=config.get_verbosity() > 0)
+    for line in lines:
         terminalreporter.write_line(line)
 
 

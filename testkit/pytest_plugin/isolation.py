@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from functools import wraps
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 from testkit.core.messages import TestkitError
+from testkit.isolation.bill import Bill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from testkit.core.current import Periods
     from testkit.isolation.database import Database
+    from testkit.isolation.evidence import Evidence
     from testkit.isolation.keyspace import Keyspace
     from testkit.isolation.leased_keyspace import LeasedKeyspace
     from testkit.isolation.lock_waits import LockWaits
@@ -35,6 +38,20 @@ _PATIENCE: Final = 0.2
 _SHORT_PATIENCE: Final = 0.1
 _LEAKS: Final = frozenset({"TK302", "TK311"})
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _billed(
+    method: Callable[Concatenate[Isolation, _P], _R],
+) -> Callable[Concatenate[Isolation, _P], _R]:
+    @wraps(method)
+    def billed(self: Isolation, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with self.bill.timed("isolation", count=0):
+            return method(self, *args, **kwargs)
+
+    return billed
+
 
 class Isolation:
     """Puts back what each test did to the servers that were added.
@@ -45,7 +62,9 @@ class Isolation:
 
     def __init__(self, periods: Periods, is_gone: Callable[[], bool], root: Path) -> None:
         self._periods, self._is_gone, self._root = periods, is_gone, root
+        self.bill = Bill()
         self.lock_waits: LockWaits | None = None
+        self._evidence: Evidence | None = None
         self._database: Database | None = None
         self._reset: DatabaseReset | None = None
         self._spares: SpareDatabases | None = None
@@ -60,12 +79,13 @@ class Isolation:
 
     def add_database(self, database: Database, server: PostgresServer, name: str) -> None:
         """Undo, from now on, what tests do to the database ``name`` of ``server``."""
+        from testkit.isolation.evidence import Evidence
         from testkit.isolation.lock_waits import LockWaits
         from testkit.isolation.pools import PoolWatch
         from testkit.isolation.reset import DatabaseReset
         from testkit.isolation.snapshots import Snapshots
 
-        self._pools = PoolWatch(server.port, self._periods, f"{self._root}/")
+        self._pools = PoolWatch(server.port, self._periods, self.bill, f"{self._root}/")
         self._pools.start()
         if not server.shared:  # where others work nothing may lie that only a thread knows
             from testkit.isolation.spares import SpareDatabases
@@ -81,6 +101,8 @@ class Isolation:
         )
         self.lock_waits = LockWaits(server, name)
         self.lock_waits.start()
+        self._evidence = Evidence(server, name, self.bill)
+        self._evidence.statements.start()
         database.snapshots = Snapshots(self._reset, lambda: next(self._numbers))
         self._database = database
 
@@ -98,11 +120,13 @@ class Isolation:
 
             self._keyspace = Keyspace(server.address)
 
+    @_billed
     def begin_test(self, *, undone: bool = True, clone: bool = False) -> None:
         """Before the first test: what conftest files and imports did so far stays.
 
         Before one that is undone: what those that were not have left goes.
         """
+        self.bill.begin_test()
         with self._noticing():
             if not self._begun:
                 self._begun = True
@@ -121,7 +145,10 @@ class Isolation:
             self.lock_waits.take()  # of a test that passed all the same
         if self._pools is not None:
             self._pools.begin_test()
+        if self._evidence is not None:
+            self._evidence.statements.forget()
 
+    @_billed
     def before_fixture(self) -> Written:
         """Return how far database and Redis have been written, for ``after_fixture``."""
         written = NOTHING
@@ -132,12 +159,14 @@ class Isolation:
             )
         return written  # noqa: RET504 - unchanged where a server is gone
 
+    @_billed
     def after_fixture(self, fixture: object, who: str, since: Written) -> None:
         """Let what a wider-scoped fixture did stay until ``end_fixture``."""
         owner = self._owners[fixture] = next(self._numbers)
         with self._noticing():
             self._claim(owner, since, who)
 
+    @_billed
     def end_fixture(self, fixture: object) -> list[TestkitError]:
         """Undo what that fixture did; answer what it left in use, as ``finish_test`` does."""
         owner = self._owners.pop(fixture, None)
@@ -160,6 +189,18 @@ class Isolation:
         ``cut_short`` did not get to close what it opened, and its traceback keeps that alive: its
         checkouts are not asked for.
         """
+        undoes = self._reset is not None or self._keyspace is not None
+        try:
+            with self.bill.timed("isolation", count=int(undoes)):
+                return self._finish_test(
+                    who, period=period, cut_short=cut_short, ends_held=ends_held
+                )
+        finally:
+            self.bill.finish_test(who)
+
+    def _finish_test(
+        self, who: str, *, period: int, cut_short: bool, ends_held: bool
+    ) -> list[TestkitError]:
         leaks: list[TestkitError] = []
         if self._database is not None:
             self._database.finish_test()
@@ -190,6 +231,10 @@ class Isolation:
             self._claim(owner, (None, self._before_test[1]), who)
         self._look_at_clients([])
 
+    def evidence(self) -> str | None:
+        """Return what the database tells of a test that failed just now, None if nothing."""
+        return self._evidence.told() if self._evidence and self._reset else None
+
     def undo_no_more(self) -> None:
         """Close the connections that undo: from now on nothing is undone."""
         for part in (self._reset, self._keyspace):
@@ -206,6 +251,8 @@ class Isolation:
             self._pools.stop()
         if self.lock_waits is not None:
             self.lock_waits.stop()
+        if self._evidence is not None:
+            self._evidence.statements.stop()
 
     def _undo_rows(self, who: str, period: int, *, cut_short: bool, ends_held: bool) -> None:
         assert self._reset is not None

@@ -35,8 +35,14 @@ def check_markers(items: Sequence[pytest.Item]) -> None:
                 raise TestkitError("TK312", marker=shown, nodeid=item.nodeid)
 
 
-def finish_test(item: pytest.Item, worker: Worker, *, period: int, cut_short: bool) -> None:
-    """Undo what the test did, and tell what it left in use."""
+def finish_test(
+    item: pytest.Item, worker: Worker, *, period: int, cut_short: bool, undone: bool
+) -> None:
+    """Undo what the test did, and tell what it left in use; keep it where it is not ``undone``."""
+    if not undone:
+        with plain_errors():
+            worker.isolation.keep_test(item.nodeid)
+        return
     answer = _answer(item, worker.settings)
     with plain_errors():
         leaks = worker.isolation.finish_test(

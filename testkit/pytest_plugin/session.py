@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -54,6 +55,8 @@ class PluginSession:
     """Knows the settings, and makes the ``Worker`` when something needs it."""
 
     def __init__(self, config: pytest.Config, arguments: Sequence[str]) -> None:
+        self.began = time.perf_counter()
+        self.bills: list[dict[str, Any]] = []  # of xdist's workers
         self._config = config
         self._options = config.known_args_namespace
         self._saved: dict[str, str | None] = {}
@@ -228,19 +231,17 @@ class PluginSession:
                 self._periods.turn()
                 if self._worker is not None:
                     try:
-                        self._finish_test(item, period, undone=mode != "none")
+                        _leaks().finish_test(
+                            item,
+                            self._worker,
+                            period=period,
+                            cut_short=self.cut_short,
+                            undone=mode != "none",
+                        )
                     finally:
                         self._end_run_here(item.session)
 
         item.teardown = undo  # type: ignore[method-assign]
-
-    def _finish_test(self, item: pytest.Item, period: int, *, undone: bool) -> None:
-        if undone:
-            finish = _leaks().finish_test
-            finish(item, self.worker, period=period, cut_short=self.cut_short)
-        else:
-            with plain_errors():
-                self.worker.isolation.keep_test(item.nodeid)
 
     def end_fixture(self, fixture: object, item: pytest.Item) -> None:
         """Undo what a wider-scoped fixture did, now that it ended behind that test."""

@@ -101,9 +101,10 @@ class Worker:
         Now, because a conftest file may connect while it is imported, also in a controller that
         only distributes. What goes wrong is answered, and raised by ``wait``.
         """
-        self.start_early(kinds_named(self.settings.env))
-        for thread in self._early:
-            thread.join()
+        with self.isolation.bill.timed("start"):
+            self.start_early(kinds_named(self.settings.env))
+            for thread in self._early:
+                thread.join()
         return self._failure
 
     def start_early(self, kinds: Collection[str]) -> None:
@@ -136,33 +137,36 @@ class Worker:
 
     def wait(self) -> None:
         """Wait for what was started early and connect to it; raises what went wrong there."""
-        while self._early:
-            self._early.pop().join()
-        if self._failure is not None:
-            raise self._failure
-        for ensure in self._wanted:
-            ensure()
+        with self.isolation.bill.timed("start"):
+            while self._early:
+                self._early.pop().join()
+            if self._failure is not None:
+                raise self._failure
+            for ensure in self._wanted:
+                ensure()
 
     def ensure_postgres(self) -> PostgresServer:
         """Return the run's Postgres."""
-        with self._database_lock:
+        with self.isolation.bill.timed("start"), self._database_lock:
             return self.run.ensure_postgres()
 
     def ensure_database(self) -> Database:
         """Return this worker's database, made from the template at the first call."""
         if self.database is None:
-            database = self._prepared or self._prepare(self.run.database_address())
-            server = self._start_database()
-            if self.settings.isolation != "none":
-                self.isolation.add_database(database, server, self.run.database)
-            self.database = database
+            with self.isolation.bill.timed("start"):
+                database = self._prepared or self._prepare(self.run.database_address())
+                server = self._start_database()
+                if self.settings.isolation != "none":
+                    self.isolation.add_database(database, server, self.run.database)
+                self.database = database
         return self.database
 
     def ensure_redis(self) -> RedisServer:
         """Return this worker's Redis."""
-        server = self._start_redis()
-        if self.settings.isolation != "none":
-            self.isolation.add_redis(self.run)
+        with self.isolation.bill.timed("start"):
+            server = self._start_redis()
+            if self.settings.isolation != "none":
+                self.isolation.add_redis(self.run)
         return server
 
     def _prepare(self, address: Address) -> Database:

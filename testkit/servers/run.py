@@ -82,6 +82,8 @@ class Run:
     _redis_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     _lease: Lease | None = None
     redis_lease: RedisLease | None = None
+    #: What finding or building the template took, where this process did it.
+    template_seconds: float = 0.0
     _planned: _Plan | None = None
 
     @property

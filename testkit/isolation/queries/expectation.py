@@ -144,7 +144,7 @@ class Queries:
         return Block(self._watch, self._root, limits=None, detailed=False)
 
     def finish_test(self) -> None:
-        """Close what is still open; after this SQLAlchemy calls nothing of ours any more."""
+        """Close what is still open; after this SQLAlchemy calls no block of ours."""
         self._watch.stop()
 
 

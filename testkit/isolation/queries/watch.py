@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import RelationshipProperty, Session
 
-from testkit.isolation.connections import database_name, server_port
 from testkit.isolation.queries.facts import LazyLoad, Sent
 from testkit.isolation.queries.normal_form import controls_transaction
 from testkit.isolation.queries.parameters import shown, variant
+from testkit.isolation.queries.place import leads_to
 from testkit.system.calling_site import calling_site
 
 if TYPE_CHECKING:
@@ -20,15 +20,12 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import ORMExecuteState
 
     from testkit.isolation.queries.facts import Recording
+    from testkit.isolation.queries.place import Place
 
 __all__ = ["StatementWatch"]
 
 # Execution options reach the cursor's events from the session's.
 _LAZY_LOAD: Final = "testkit_lazy_load"
-_POSTGRES_PORT: Final = 5432
-
-# A port and the name of a database. Not the host: one has many names, and a socket none.
-_Place = tuple[int | None, str | None]
 
 
 class StatementWatch:
@@ -40,7 +37,7 @@ class StatementWatch:
     """
 
     def __init__(self, port: int, database: str, *, root: str) -> None:
-        self._place: _Place = (port, database)
+        self._place: Place = (port, database)
         self._root = root
         self._key = f"testkit place {id(self)}"
         self._lock = threading.Lock()
@@ -100,7 +97,9 @@ class StatementWatch:
         executemany: bool,  # noqa: FBT001 - the same
     ) -> None:
         recordings = self._recordings
-        if not recordings or controls_transaction(statement) or not self._is_ours(connection):
+        if not recordings or controls_transaction(statement):
+            return
+        if not leads_to(connection, self._place, key=self._key):
             return
         sent = Sent(statement)
         if any(recording.detailed for recording in recordings):
@@ -124,22 +123,6 @@ class StatementWatch:
         if sent is not None:
             sent.rowcount = cursor.rowcount
             sent.ended = ended
-
-    def _is_ours(self, connection: Connection) -> bool:
-        place = connection.info.get(self._key)
-        if place is None:
-            place = connection.info[self._key] = _place(connection)
-        return bool(place == self._place)
-
-
-def _place(connection: Connection) -> _Place:
-    driver = connection.connection.driver_connection
-    port, name = server_port(driver), database_name(driver)
-    if name is None:
-        url = connection.engine.url
-        return (url.port or _POSTGRES_PORT, url.database)
-    # No driver tells the port of a Unix socket in one way; the engine's URL may.
-    return (port or connection.engine.url.port, name)
 
 
 def _lazy_load(state: ORMExecuteState) -> LazyLoad | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import time
 from typing import TYPE_CHECKING
 
 from testkit.core.messages import TestkitError
@@ -35,7 +36,9 @@ def start_copy(run: Run, binaries: Binaries, address: Address) -> PostgresServer
     Raises TK101, TK103, TK105, TK201 to TK205; OSError where the disk has no room either.
     """
     clusters = ClusterCache(run.cache / "clusters", binaries, run.progress)
+    began = time.perf_counter()
     cluster = clusters.with_schema(run.settings, run.root, run.finish)
+    run.template_seconds += time.perf_counter() - began
     ram, words = ram_root(wanted=ROOM)
     if ram is not None:
         try:

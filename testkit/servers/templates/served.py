@@ -46,6 +46,7 @@ def served_template(server: PostgresServer, run: Run, *, words: str) -> Postgres
 
     ``words`` is what, beside version and contents, a template depends on. Raises TK201 to TK205.
     """
+    began = time.perf_counter()
     with _contents(run) as contents, server.connect() as connection:
         key = _key(contents, server, words)
         name = _PREFIX + key
@@ -58,6 +59,7 @@ def served_template(server: PostgresServer, run: Run, *, words: str) -> Postgres
         elif time.time() - _used(found) > _DAY_SECONDS:
             _note_use(connection, name)
         _collect(connection)
+    run.template_seconds += time.perf_counter() - began
     return dataclasses.replace(server, template=name)
 
 
