@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from testkit.isolation.lock_waits import LockWaits
     from testkit.isolation.pools import PoolWatch
     from testkit.isolation.reset import DatabaseReset
+    from testkit.isolation.server_wide import ServerWide
     from testkit.servers.postgres import PostgresServer
     from testkit.servers.run import Run
 
@@ -44,6 +45,7 @@ class Isolation:
         self.lock_waits: LockWaits | None = None
         self._database: Database | None = None
         self._reset: DatabaseReset | None = None
+        self._server_wide: ServerWide | None = None
         self._keyspace: Keyspace | LeasedKeyspace | None = None
         self._pools: PoolWatch | None = None
         self._begun = False
@@ -52,11 +54,17 @@ class Isolation:
         self._before_test = NOTHING
         self._numbers = count(1)  # never used twice: two owners may be alive in any order
 
-    def add_database(self, database: Database, server: PostgresServer, name: str) -> None:
-        """Undo, from now on, what tests do to the database ``name`` of ``server``."""
+    def add_database(
+        self, database: Database, server: PostgresServer, name: str, *, alone: bool
+    ) -> None:
+        """Undo, from now on, what tests do to the database ``name`` of ``server``.
+
+        ``alone``: no other process works on the server.
+        """
         from testkit.isolation.lock_waits import LockWaits
         from testkit.isolation.pools import PoolWatch
         from testkit.isolation.reset import DatabaseReset
+        from testkit.isolation.server_wide import ServerWide
         from testkit.isolation.snapshots import Snapshots
 
         self._pools = PoolWatch(server.port, self._periods)
@@ -64,6 +72,7 @@ class Isolation:
         self._reset = DatabaseReset(
             server, name, replaced=self._pools.replaced, suspended=self._pools.suspended
         )
+        self._server_wide = ServerWide(server, name, self._reset.ask, alone=alone)
         self.lock_waits = LockWaits(server, name)
         self.lock_waits.start()
         database.snapshots = Snapshots(self._reset, lambda: next(self._numbers))
@@ -104,6 +113,8 @@ class Isolation:
         """Return how far database and Redis have been written, for ``after_fixture``."""
         written = NOTHING
         with self._noticing():
+            if self._server_wide is not None:
+                self._server_wide.note()
             written = (
                 self._reset.snapshot() if self._reset else None,
                 self._keyspace.changes() if self._keyspace else 0,
@@ -126,7 +137,7 @@ class Isolation:
             self._end(owner)
 
     def finish_test(self, who: str, *, cut_short: bool, undone: bool = True) -> str | None:
-        """Undo what the test did. Raises TK301, TK302 and TK310, charged to this test.
+        """Undo what the test did. Raises TK301, TK302, TK310 and TK331, charged to this test.
 
         Where it is not to be undone it stays, like what a wider-scoped fixture did, until a test
         begins that is.
@@ -145,9 +156,7 @@ class Isolation:
             return None
         with self._noticing():
             try:
-                if self._reset is not None:
-                    self._end_snapshots()
-                    self._reset.finish(who, patience=_SHORT_PATIENCE if cut_short else _PATIENCE)
+                self._finish_database(who, _SHORT_PATIENCE if cut_short else _PATIENCE)
             except TestkitError as error:
                 if cut_short and error.code == "TK302":
                     return str(error)
@@ -165,7 +174,7 @@ class Isolation:
         for part in (self._reset, self._keyspace):
             if part is not None:
                 part.close()
-        self._reset = self._keyspace = None
+        self._reset = self._keyspace = self._server_wide = None
 
     def close(self) -> None:
         """Undo nothing any more, and take every listener out of SQLAlchemy."""
@@ -174,6 +183,16 @@ class Isolation:
             self._pools.stop()
         if self.lock_waits is not None:
             self.lock_waits.stop()
+
+    def _finish_database(self, who: str, patience: float) -> None:
+        try:
+            if self._reset is not None:
+                self._end_snapshots()
+                self._reset.finish(who, patience=patience)
+        finally:
+            # Now in any case: the next test must not be charged with it.
+            if self._server_wide is not None:
+                self._server_wide.finish(who)
 
     def _end_snapshots(self) -> None:
         if self._database is not None and self._database.snapshots is not None:
@@ -184,6 +203,8 @@ class Isolation:
             if self._reset is not None:
                 self._reset.end(owner)
         finally:
+            if self._server_wide is not None:
+                self._server_wide.accept()
             if self._keyspace is not None:
                 self._keyspace.end(owner)
 
@@ -195,6 +216,8 @@ class Isolation:
     def _claim(self, owner: int, since: Written, who: str) -> None:
         if self._reset is not None:
             self._reset.claim(owner, since=since[0], who=who)
+        if self._server_wide is not None:
+            self._server_wide.accept()
         if self._keyspace is not None:
             self._keyspace.claim(owner, since=since[1])
 

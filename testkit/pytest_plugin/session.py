@@ -364,7 +364,9 @@ def plain_errors() -> Iterator[None]:
         with _extras_named():
             yield
     except TestkitError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
+        # A reset in trouble may find more: both are the test's.
+        told = [e for e in (error.__context__, error) if isinstance(e, TestkitError)]
+        raise pytest.fail.Exception("\n\n".join(map(str, told)), pytrace=False) from None
 
 
 @contextlib.contextmanager
