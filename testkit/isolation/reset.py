@@ -219,6 +219,13 @@ class DatabaseReset:
             if left and (blockers := end_sessions(self._connection, left, self._origin)):
                 self._left_open(0, blockers)
 
+    def ask(self, query: sql.Composable | str) -> list[tuple[Any, ...]]:
+        """Send a query, as text, or a statement once; answer its rows."""
+        if isinstance(query, str):
+            return self._execute(query).fetchall()
+        cursor = self._connection.execute(query.as_bytes(self._connection))
+        return cursor.fetchall() if cursor.description else []
+
     def close(self) -> None:
         """Close testkit's own connection."""
         self._connection.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from functools import wraps
+from functools import partial, wraps
 from itertools import count
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from testkit.isolation.lock_waits import LockWaits
     from testkit.isolation.pools import PoolWatch
     from testkit.isolation.reset import DatabaseReset
+    from testkit.isolation.server_wide import ServerWide
     from testkit.isolation.spares import SpareDatabases
     from testkit.servers.postgres import PostgresServer
     from testkit.servers.run import Run
@@ -68,6 +69,7 @@ class Isolation:
         self._database: Database | None = None
         self._reset: DatabaseReset | None = None
         self._spares: SpareDatabases | None = None
+        self._server_wide: ServerWide | None = None
         self._keyspace: Keyspace | LeasedKeyspace | None = None
         self._pools: PoolWatch | None = None
         self._begun = False
@@ -77,12 +79,18 @@ class Isolation:
         self._before_test = NOTHING
         self._numbers = count(1)  # never used twice: two owners may be alive in any order
 
-    def add_database(self, database: Database, server: PostgresServer, name: str) -> None:
-        """Undo, from now on, what tests do to the database ``name`` of ``server``."""
+    def add_database(
+        self, database: Database, server: PostgresServer, name: str, *, alone: bool
+    ) -> None:
+        """Undo, from now on, what tests do to the database ``name`` of ``server``.
+
+        ``alone``: no other process works on the server.
+        """
         from testkit.isolation.evidence import Evidence
         from testkit.isolation.lock_waits import LockWaits
         from testkit.isolation.pools import PoolWatch
         from testkit.isolation.reset import DatabaseReset
+        from testkit.isolation.server_wide import ServerWide
         from testkit.isolation.snapshots import Snapshots
 
         self._pools = PoolWatch(server.port, self._periods, self.bill, f"{self._root}/")
@@ -99,6 +107,7 @@ class Isolation:
             origin=self._pools.origin,
             make=self._spares.replace if self._spares is not None else None,
         )
+        self._server_wide = ServerWide(server, name, self._reset.ask, alone=alone)
         self.lock_waits = LockWaits(server, name)
         self.lock_waits.start()
         self._evidence = Evidence(server, name, self.bill)
@@ -153,6 +162,8 @@ class Isolation:
         """Return how far database and Redis have been written, for ``after_fixture``."""
         written = NOTHING
         with self._noticing():
+            if self._server_wide is not None:
+                self._server_wide.note()
             written = (
                 self._reset.snapshot() if self._reset else None,
                 self._keyspace.changes() if self._keyspace else 0,
@@ -179,45 +190,50 @@ class Isolation:
         return leaks
 
     def finish_test(
-        self, who: str, *, period: int, cut_short: bool, ends_held: bool = True
-    ) -> list[TestkitError]:
-        """Undo what the test did. Raises TK301, TK310 and TK341, charged to this test.
+        self,
+        who: str,
+        leaks: list[TestkitError],
+        *,
+        period: int,
+        cut_short: bool,
+        ends_held: bool = True,
+    ) -> None:
+        """Undo what the test did. Raises TK301, TK310, TK331 and TK341, charged to this test.
 
         A copy of the template takes the place of the database of a test that asked for a clone.
-        Answers TK302 and TK311 for what the test left in use: it was ended, except for checkouts of
-        that ``period`` outside of a transaction where ``ends_held`` is False. A test that was
-        ``cut_short`` did not get to close what it opened, and its traceback keeps that alive: its
-        checkouts are not asked for.
+        Adds to ``leaks`` TK302 and TK311 for what the test left in use: it was ended, except for
+        checkouts of that ``period`` outside of a transaction where ``ends_held`` is False. A test
+        that was ``cut_short`` did not get to close what it opened, and its traceback keeps that
+        alive: its checkouts are not asked for.
         """
         undoes = self._reset is not None or self._keyspace is not None
         try:
             with self.bill.timed("isolation", count=int(undoes)):
-                return self._finish_test(
-                    who, period=period, cut_short=cut_short, ends_held=ends_held
+                self._finish_test(
+                    who, leaks, period=period, cut_short=cut_short, ends_held=ends_held
                 )
         finally:
             self.bill.finish_test(who)
 
     def _finish_test(
-        self, who: str, *, period: int, cut_short: bool, ends_held: bool
-    ) -> list[TestkitError]:
-        leaks: list[TestkitError] = []
+        self,
+        who: str,
+        leaks: list[TestkitError],
+        *,
+        period: int,
+        cut_short: bool,
+        ends_held: bool,
+    ) -> None:
         if self._database is not None:
             self._database.finish_test()
-        try:
+        with contextlib.ExitStack() as steps:
+            # The last first, and each whatever the ones before it raise: the next test must be
+            # charged with nothing.
+            steps.callback(self._look_at_clients, leaks)
+            for step in (self._finish_redis, self._end_lock_holders, self._finish_server_wide):
+                steps.callback(self._noticed, leaks, partial(step, who))
             with self._noticing(leaks):
-                if self._reset is not None:
-                    self._undo_rows(who, period, cut_short=cut_short, ends_held=ends_held)
-        finally:
-            try:
-                with self._noticing(leaks):
-                    self._end_lock_holders()
-            finally:
-                with self._noticing(leaks):
-                    if self._keyspace is not None:
-                        self._keyspace.finish()
-        self._look_at_clients(leaks)
-        return leaks
+                self._undo_rows(who, period, cut_short=cut_short, ends_held=ends_held)
 
     def keep_test(self, who: str) -> None:
         """Let what a test did that is not undone stay until a test begins that is."""
@@ -240,7 +256,7 @@ class Isolation:
         for part in (self._reset, self._keyspace):
             if part is not None:
                 part.close()
-        self._reset = self._keyspace = None
+        self._reset = self._keyspace = self._server_wide = None
         if self._spares is not None:
             self._spares.close()
 
@@ -255,7 +271,8 @@ class Isolation:
             self._evidence.statements.stop()
 
     def _undo_rows(self, who: str, period: int, *, cut_short: bool, ends_held: bool) -> None:
-        assert self._reset is not None
+        if self._reset is None:
+            return
         held: list[int] = []
         if self._pools is not None and not cut_short:
             held = self._pools.kept(period, seconds=_PATIENCE)
@@ -276,10 +293,24 @@ class Isolation:
             if self._reset is not None:
                 self._reset.end(owner)
         finally:
+            if self._server_wide is not None:
+                self._server_wide.accept()
             if self._keyspace is not None:
                 self._keyspace.end(owner)
 
-    def _end_lock_holders(self) -> None:
+    def _finish_server_wide(self, who: str) -> None:
+        if self._server_wide is not None:
+            self._server_wide.finish(who)
+
+    def _finish_redis(self, _who: str) -> None:
+        if self._keyspace is not None:
+            self._keyspace.finish()
+
+    def _noticed(self, leaks: list[TestkitError], step: Callable[[], None]) -> None:
+        with self._noticing(leaks):
+            step()
+
+    def _end_lock_holders(self, _who: str) -> None:
         """End whoever holds an advisory lock that the next test may wait for."""
         if self._pools is not None and self._reset is not None and self._reset.locked:
             self._reset.end_lock_holders(self._pools.withdraw)
@@ -287,6 +318,8 @@ class Isolation:
     def _claim(self, owner: int, since: Written, who: str) -> None:
         if self._reset is not None:
             self._reset.claim(owner, since=since[0], who=who)
+        if self._server_wide is not None:
+            self._server_wide.accept()
         if self._keyspace is not None:
             self._keyspace.claim(owner, since=since[1])
 

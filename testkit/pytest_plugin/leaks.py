@@ -10,7 +10,7 @@ from testkit.core.messages import TestkitError
 from testkit.pytest_plugin.session import plain_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from testkit.core.options import Settings
     from testkit.pytest_plugin.worker import Worker
@@ -44,23 +44,28 @@ def finish_test(
             worker.isolation.keep_test(item.nodeid)
         return
     answer = _answer(item, worker.settings)
-    with plain_errors():
-        leaks = worker.isolation.finish_test(
-            item.nodeid, period=period, cut_short=cut_short, ends_held=answer == "error"
-        )
-    if leaks:
-        _tell(item, leaks, "note" if cut_short else answer)
+    leaks: list[TestkitError] = []
+    try:
+        with plain_errors():
+            worker.isolation.finish_test(
+                item.nodeid, leaks, period=period, cut_short=cut_short, ends_held=answer == "error"
+            )
+    except BaseException:
+        _tell(item, leaks, "note")
+        raise
+    _tell(item, leaks, "note" if cut_short else answer)
 
 
 def end_fixture(item: pytest.Item, worker: Worker, fixture: object) -> None:
     """Undo what a wider-scoped fixture did that ended behind the test; tell what it left in use."""
     with plain_errors():
         leaks = worker.isolation.end_fixture(fixture)
-    if leaks:
-        _tell(item, leaks, _answer(item, worker.settings))
+    _tell(item, leaks, _answer(item, worker.settings))
 
 
-def _tell(item: pytest.Item, leaks: Iterable[TestkitError], answer: str) -> None:
+def _tell(item: pytest.Item, leaks: Sequence[TestkitError], answer: str) -> None:
+    if not leaks:
+        return
     text = "\n\n".join(map(str, leaks))
     if answer == "note":
         item.add_report_section("teardown", "testkit", text)

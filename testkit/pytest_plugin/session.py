@@ -248,11 +248,8 @@ class PluginSession:
         _leaks().end_fixture(item, self.worker, fixture)
 
     def _end_run_here(self, session: pytest.Session) -> None:
-        """Tear everything down where the run ends with this test.
-
-        Too late for pytest to see it for itself: what is still set up would be torn down after the
-        last test, where an error is an internal one.
-        """
+        """Tear everything down where the run ends with this test."""
+        # Too late for pytest to see: it would do so behind the last test, as an internal error.
         if self._stops(session):
             session._setupstate.teardown_exact(None)  # noqa: SLF001 - no public way
 
@@ -375,7 +372,9 @@ def plain_errors() -> Iterator[None]:
         with _extras_named():
             yield
     except TestkitError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
+        # A reset in trouble may find more: both are the test's.
+        told = [e for e in (error.__context__, error) if isinstance(e, TestkitError)]
+        raise pytest.fail.Exception("\n\n".join(map(str, told)), pytrace=False) from None
 
 
 @contextlib.contextmanager

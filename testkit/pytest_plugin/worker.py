@@ -157,7 +157,9 @@ class Worker:
                 database = self._prepared or self._prepare(self.run.database_address())
                 server = self._start_database()
                 if self.settings.isolation != "none":
-                    self.isolation.add_database(database, server, self.run.database)
+                    self.isolation.add_database(
+                        database, server, self.run.database, alone=self.run.processes == 1
+                    )
                 self.database = database
         return self.database
 

@@ -74,7 +74,11 @@ _SETTINGS: Final = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "listen_addresses": LOOPBACK,
+    # Whose statement changed what all databases share (testkit/isolation/statement_log.py).
+    "log_statement": "ddl",
+    "log_line_prefix": "%m [%p] db=%d ",
 }
+_LOGGED: Final = {"log_statement", "log_line_prefix"}
 SCRAM_ITERATIONS: Final = 16
 BUILTIN_LOCALES: Final = 17
 # By the version that brought them.
@@ -158,6 +162,9 @@ class PostgresServer:
             "application_name": "testkit",
             "connect_timeout": 10,
         }
+        if self.bin_folder and self.user == SUPERUSER:
+            # Nobody asks whose our statements were, and one of them has a password.
+            settings["options"] = "-c log_statement=none"
         connection = psycopg.connect(**settings, autocommit=True)
         if self.shared:
             # Somebody else's server may end sessions that wait: ours wait for tests.
@@ -308,7 +315,7 @@ def unsafe_settings(connections: int) -> dict[str, str]:
 
     Not where it listens, nor what it loads: an image knows that itself.
     """
-    own = _SETTINGS.keys() - {"listen_addresses", "shared_preload_libraries"}
+    own = _SETTINGS.keys() - {"listen_addresses", "shared_preload_libraries"} - _LOGGED
     return {n: v for n, v in _SETTINGS.items() if n in own} | {"max_connections": str(connections)}
 
 

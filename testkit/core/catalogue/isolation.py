@@ -165,6 +165,17 @@ ISOLATION: Final[dict[str, Message]] = {
         "The time is that of the test without its fixtures. Mark it @pytest.mark.slow if it must take so\n"
         "long, or raise `budget`: on a machine under load every test takes several times as long.",
     ),
+    "TK331": Message(
+        "A change of what belongs to the whole Postgres",
+        "{who} changed what belongs to the whole server, and left it so:\n{changes}",
+        "database {database}",
+        "Roles, other databases, tablespaces and settings of the server are in no database: the journal\n"
+        "does not see them, and other workers do.",
+        "testkit explain TK331",
+        "What is said to be put back is as it was; the rest stays until the run ends. Undo such changes in\n"
+        "the test or its fixture. A wider-scoped fixture may make a role: it stays until the fixture\n"
+        "removes it.",
+    ),
     "TK341": Message(
         "A test's database could not be exchanged",
         "{who} asked for a database that is thrown away, but {holder} had changed the schema.",
