@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import threading
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from testkit.core.messages import TestkitError
-from testkit.core.naming import SPARE, database_name, spare_name
+from testkit.core.naming import database_name, spare_name
 from testkit.isolation.reset import DatabaseReset
-from testkit.isolation.spares import SpareDatabases
 from tests.support.journalled import PEOPLE, Journalled, journalled
+from tests.support.spares import left, spares_of
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from testkit.isolation.spares import SpareDatabases
     from testkit.servers.postgres import PostgresServer
-
-
-@contextlib.contextmanager
-def spares_of(server: PostgresServer, name: str) -> Iterator[SpareDatabases]:
-    """Spares for one database, none left behind: the server goes on after the test."""
-    spares = SpareDatabases(server, name)
-    try:
-        yield spares
-    finally:
-        spares.close()
-        with server.connect() as connection:
-            for each in left(server, name):
-                connection.execute(
-                    sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(each))
-                )
 
 
 @pytest.fixture
@@ -57,15 +41,6 @@ def spares(database: Journalled) -> Iterator[SpareDatabases]:
         spares.start()
         wait_until(lambda: spares.ready > 0)
         yield spares
-
-
-def left(server: PostgresServer, name: str) -> list[str]:
-    with server.connect() as connection:
-        found = connection.execute(
-            "SELECT datname::text FROM pg_database WHERE starts_with(datname, %s) AND datname ~ %s",
-            (name, SPARE),
-        )
-        return [each for (each,) in found]
 
 
 def more_threads(before: list[threading.Thread]) -> list[threading.Thread]:

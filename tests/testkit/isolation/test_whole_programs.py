@@ -12,11 +12,13 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from testkit.core.messages import TestkitError
+from testkit.isolation.reset import DatabaseReset
 from tests.support.dumps import dump
 from tests.support.journalled import Journalled, journalled
 from tests.support.keyspaces import LIBRARY, kept, settle, state
 from tests.support.programs import COMMANDS, DEFINITIONS, ENDS, OTHERS, SCHEMA, STATEMENTS, Command
 from tests.support.sizes import seed_of, sized
+from tests.support.spares import spares_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,12 +50,15 @@ class ByReset:
 
     def undo(self) -> None:
         try:
-            self.database.reset.finish("a program", patience=0)
+            self.put_back()
         except TestkitError as error:
             # A transaction that the program left open had to be ended: a fault of the test, and
             # the database is as it was all the same.
             if error.code != "TK302":
                 raise
+
+    def put_back(self) -> None:
+        self.database.reset.finish("a program", patience=0)
 
     def dump(self) -> str:
         journal = self.database.reset._journal.schema
@@ -69,8 +74,36 @@ def by_reset(server: PostgresServer, *schema: str) -> Iterator[ByReset]:
         yield ByReset(database)
 
 
+class ByClone(ByReset):
+    """The mode ``clone``, with spare databases."""
+
+    def put_back(self) -> None:
+        try:
+            self.database.reset.exchange("a program", patience=0)
+        finally:
+            self.database.reset.begin_clone()
+
+
+@contextlib.contextmanager
+def by_clone(server: PostgresServer, *schema: str) -> Iterator[ByClone]:
+    with (
+        journalled(server, *schema) as database,
+        spares_of(database.server, database.name) as spares,
+    ):
+        database.reset.close()
+        database.reset = DatabaseReset(
+            database.server, database.name, replaced=lambda: None, make=spares.replace
+        )
+        database.reset.begin_clone()
+        spares.start()
+        yield ByClone(database)
+
+
 #: By name: each makes a database from a schema and gives what undoes programs on it.
-MODES: Final[dict[str, Callable[..., AbstractContextManager[Undoing]]]] = {"reset": by_reset}
+MODES: Final[dict[str, Callable[..., AbstractContextManager[Undoing]]]] = {
+    "reset": by_reset,
+    "clone": by_clone,
+}
 
 WHOLE_SCHEMA = (
     *SCHEMA,

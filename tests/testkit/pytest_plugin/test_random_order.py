@@ -19,7 +19,7 @@ CONFIGURATION: Final = """
     schema = "alembic"
     env = { DATABASE_URL = "{database.url}", REDIS_URL = "{redis.url}" }
 """
-# Not pytest-randomly, which is no plugin that a suite of ours loads beside testkit.
+# Not pytest-randomly: loaded by -p, it has no seed in the workers of xdist.
 ORDER: Final = """
     import os, random
 
