@@ -16,6 +16,7 @@ from testkit.core.messages import TestkitError
 from testkit.isolation.keyspace import Keyspace
 from tests.support.keyspaces import LIBRARY, kept, settle, state
 from tests.support.runs import kept_of
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,11 @@ def slow(client: Any) -> None:
     client.config_set("slowlog-log-slower-than", 0)
     client.config_set("latency-monitor-threshold", 1)
     client.execute_command("DEBUG", "SLEEP", "0.002")
+
+
+def at_rest(client: Any) -> None:
+    """Wait for the rewriting of the file that a test before this one has set off."""
+    wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"])
 
 
 DONE: dict[str, Callable[[Any], object]] = {
@@ -86,7 +92,7 @@ DONE: dict[str, Callable[[Any], object]] = {
     "SWAPDB": lambda c: [c.set("a", 1), c.swapdb(0, 3)],
     "FLUSHALL": lambda c: c.flushall(),
     "SAVE": lambda c: c.save(),
-    "BGREWRITEAOF": lambda c: [c.set("a", 1), c.bgrewriteaof()],
+    "BGREWRITEAOF": lambda c: [c.set("a", 1), at_rest(c), c.bgrewriteaof()],
     "DEBUG SLEEP": lambda c: c.execute_command("DEBUG", "SLEEP", "0.01"),
     "SCRIPT FLUSH": lambda c: [c.script_load("return 1"), c.script_flush()],
     "CLIENT UNBLOCK": lambda c: c.client_unblock(c.client_id()),
