@@ -49,9 +49,11 @@ def slow(client: Any) -> None:
     client.execute_command("DEBUG", "SLEEP", "0.002")
 
 
-def at_rest(client: Any) -> None:
-    """Wait for the rewriting of the file that a test before this one has set off."""
+def rewriting(client: Any) -> None:
+    """Rewrite the file, behind the rewriting that a test before this one has set off."""
     wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"])
+    client.set("a", 1)
+    client.bgrewriteaof()
 
 
 DONE: dict[str, Callable[[Any], object]] = {
@@ -92,7 +94,7 @@ DONE: dict[str, Callable[[Any], object]] = {
     "SWAPDB": lambda c: [c.set("a", 1), c.swapdb(0, 3)],
     "FLUSHALL": lambda c: c.flushall(),
     "SAVE": lambda c: c.save(),
-    "BGREWRITEAOF": lambda c: [c.set("a", 1), at_rest(c), c.bgrewriteaof()],
+    "BGREWRITEAOF": rewriting,
     "DEBUG SLEEP": lambda c: c.execute_command("DEBUG", "SLEEP", "0.01"),
     "SCRIPT FLUSH": lambda c: [c.script_load("return 1"), c.script_flush()],
     "CLIENT UNBLOCK": lambda c: c.client_unblock(c.client_id()),
