@@ -11,7 +11,7 @@ import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import Pool, StaticPool
 
@@ -28,7 +28,7 @@ from testkit.system.calling_site import CallingSite, calling_site
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
@@ -43,17 +43,23 @@ _PAUSE: Final = 0.005  # seconds between two looks at a checkout that was not re
 
 
 class _Checkout(NamedTuple):
-    """Where, when, in which of the periods, by which thread and task."""
+    """Who has a connection: since when, where, in which period, which thread and task."""
 
+    holder: weakref.ref[PoolProxiedConnection]
     site: CallingSite | None
     moment: float
     period: int
-    thread: str
+    thread: threading.Thread
     task: weakref.ref[asyncio.Task[Any]] | None
+
+    def lasts(self) -> bool:
+        """Return whether it has not been returned."""
+        return (holder := self.holder()) is not None and holder.is_valid
 
     def __str__(self) -> str:
         task = self.task() if self.task is not None else None
-        by = "" if self.thread == threading.main_thread().name else f", by thread {self.thread!r}"
+        main = self.thread is threading.main_thread()
+        by = "" if main else f", by thread {self.thread.name!r}"
         if task is not None:
             by += f", by task {task.get_name()!r}"
         place = f" at {self.site}" if self.site else ""
@@ -73,15 +79,12 @@ class _Watched:
     period: int | None = None
     state: SessionState | None = None
     exchange: bool = False
-    checkout: _Checkout | None = None
     # More than one only with StaticPool.
-    holders: list[weakref.ref[PoolProxiedConnection]] = field(default_factory=list)
+    holders: list[_Checkout] = field(default_factory=list)
 
     def held(self) -> bool:
         """Return whether somebody has it checked out."""
-        self.holders = [
-            each for each in self.holders if (holder := each()) is not None and holder.is_valid
-        ]
+        self.holders = [each for each in self.holders if each.lasts()]
         return bool(self.holders)
 
 
@@ -103,7 +106,8 @@ class PoolWatch:
         self._bill = bill or Bill()
         self._generation = 0
         self._loops: dict[int, asyncio.AbstractEventLoop] = {}
-        # Of each loop that was known when the test began: the tasks that there were.
+        # What was there before the test: threads, and the tasks of each loop that was known.
+        self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._before: dict[asyncio.AbstractEventLoop, weakref.WeakSet[asyncio.Task[Any]]] = {}
         # Pools that outlive a test. What a connection was at first is asked for in these only.
         self._lasting: weakref.WeakSet[object] = weakref.WeakSet()
@@ -139,8 +143,13 @@ class PoolWatch:
         known = (self._watched.get(pid) for pid in pids)
         return [each.pid for each in known if each is not None and self._withdraw(each)]
 
-    def begin_test(self) -> None:
-        """Note which tasks there are before the test: what they hold is not its own."""
+    def note_others(self) -> None:
+        """Note which threads and tasks there are: what they hold is not the test's.
+
+        Before a test, and behind the set-up of a fixture wider than it.
+        """
+        self._threads = weakref.WeakSet(threading.enumerate())
+        self._threads.discard(threading.main_thread())
         self._before = {
             loop: weakref.WeakSet(_tasks(loop))
             for loop in set(self._loops.values())
@@ -148,15 +157,21 @@ class PoolWatch:
         }
 
     def suspended(self) -> set[int]:
-        """Return the backends of connections whose event loop has tasks, but does not run now.
+        """Return the backends of connections that others than the test hold.
 
-        Those are left out that a task of the running test holds: nothing will run it any more.
+        Those whose event loop has tasks, but does not run now, are others' as well, unless a task
+        of the running test holds them: nothing will run it any more.
         """
         self._loops = {pid: loop for pid, loop in self._loops.items() if not loop.is_closed()}
-        return {
+        others = {
+            each.pid
+            for each in list(self._watched.values())
+            if each.held() and not any(map(self._is_of_the_test, each.holders))
+        }
+        return others | {
             pid
             for pid, loop in self._loops.items()
-            if not loop.is_running() and _tasks(loop) and not self._is_of_the_test(pid, loop)
+            if not loop.is_running() and _tasks(loop) and not self._is_left_in(pid, loop)
         }
 
     def kept(self, period: int, *, seconds: float) -> list[int]:
@@ -175,22 +190,59 @@ class PoolWatch:
     def origin(self, pid: int) -> str:
         """Return, for a message, where that backend's connection was checked out."""
         watched = self._watched.get(pid)
-        held = watched is not None and watched.held() and watched.checkout
+        held = watched is not None and watched.held() and watched.holders[-1]
         return f"\n    {held}" if held else ""
+
+    def close_sessions(self, pids: Collection[int]) -> None:
+        """Close the ORM's sessions of this thread that hold one of these backends.
+
+        They can be used again then, as a scoped_session is; of a connection that the server ended
+        a session knows nothing.
+        """
+        orm = sys.modules.get("sqlalchemy.orm.session")
+        sessions = list(orm._sessions.values()) if orm is not None else []  # noqa: SLF001
+        for session in sessions:
+            with contextlib.suppress(Exception):  # private names, or in use by another thread
+                known = session.get_transaction()._connections  # noqa: SLF001
+                held = {each for each in known if isinstance(each, Connection)}
+                if any(self._is_held_here(each, pids) for each in held):
+                    session.close()
+
+    def _is_held_here(self, connection: Connection, pids: Collection[int]) -> bool:
+        if connection.dialect.is_async:
+            return False  # closed only within its loop
+        watched = self._watched.get(backend_pid(connection.connection.dbapi_connection))
+        return (
+            watched is not None
+            and watched.pid in pids
+            and watched.held()
+            and all(each.thread is threading.current_thread() for each in watched.holders)
+        )
 
     def _out(self, period: int) -> set[int]:
         return {
             each.pid
             for each in list(self._watched.values())
-            if each.checkout is not None and each.checkout.period == period and each.held()
+            if each.held()
+            and any(h.period == period and self._is_of_the_test(h) for h in each.holders)
         }
 
-    def _is_of_the_test(self, pid: int, loop: asyncio.AbstractEventLoop) -> bool:
-        """Return whether a task holds that connection that began after the test."""
+    def _is_of_the_test(self, checkout: _Checkout) -> bool:
+        """Return whether the thread or task that checked it out was not there before the test."""
+        task = checkout.task() if checkout.task is not None else None
+        if task is not None and (before := self._before.get(task.get_loop())) is not None:
+            return task not in before
+        return checkout.thread not in self._threads
+
+    def _is_left_in(self, pid: int, loop: asyncio.AbstractEventLoop) -> bool:
+        """Return whether a task of the test holds that connection of a loop known before it."""
         watched = self._watched.get(pid)
-        checkout = watched.checkout if watched is not None and watched.held() else None
-        task = checkout.task() if checkout is not None and checkout.task is not None else None
-        return task is not None and loop in self._before and task not in self._before[loop]
+        return (
+            loop in self._before
+            and watched is not None
+            and watched.held()
+            and any(h.task is not None and self._is_of_the_test(h) for h in watched.holders)
+        )
 
     def _withdraw(self, watched: _Watched) -> bool:
         entry = watched.entry()
@@ -232,8 +284,7 @@ class PoolWatch:
         if watched is None:
             return
         shared = watched.held()
-        watched.holders.append(weakref.ref(proxy))
-        watched.checkout = self._checkout(connection)
+        watched.holders.append(self._checkout(connection, proxy))
         if watched.generation != self._generation:
             raise self._exchanged(entry, "the database was replaced by testkit")
         if watched.exchange:
@@ -249,15 +300,16 @@ class PoolWatch:
             raise self._exchanged(entry, _LEFT)
         watched.period = self._periods.now
 
-    def _checkout(self, connection: DBAPIConnection) -> _Checkout:
+    def _checkout(self, connection: DBAPIConnection, proxy: PoolProxiedConnection) -> _Checkout:
         task = None
         if running_loop(connection) is not None:
             task = sys.modules["asyncio"].current_task()
         return _Checkout(
+            weakref.ref(proxy),
             calling_site(self._root),
             time.monotonic(),
             self._periods.now,
-            threading.current_thread().name,
+            threading.current_thread(),
             weakref.ref(task) if task is not None else None,
         )
 

@@ -21,16 +21,16 @@ _LEADING: Final = frozenset({
     b"subscribe", b"psubscribe", b"ssubscribe", b"monitor", b"watch", b"client|tracking",
     b"client|reply", b"sync", b"psync",
 })  # fmt: skip
+_BLOCKING: Final = frozenset({
+    "blmove", "blmpop", "blpop", "brpop", "brpoplpush", "bzmpop", "bzpopmax", "bzpopmin", "wait",
+    "waitaof", "xread", "xreadgroup",
+})  # fmt: skip
 # Of CLIENT LIST: subscribed, blocked, in a transaction, monitor, replica, tracking.
 _FLAGS: Final = frozenset("PbxOSt")
 # What of it waits for something that the next test may send. The others lie in a pool, or are told
 # something besides.
 _WAITS: Final = {"P": "subscribed", "b": "blocked", "O": "monitoring"}
 _PAUSE: Final = 0.005  # seconds between two looks at a client that has not gone
-_BLOCKING: Final = frozenset({
-    "blmove", "blmpop", "blpop", "brpop", "brpoplpush", "bzmpop", "bzpopmax", "bzpopmin", "wait",
-    "waitaof", "xread", "xreadgroup",
-})  # fmt: skip
 
 
 class _Client(NamedTuple):
@@ -48,20 +48,24 @@ class Clients:
     One that did so already when a wider-scoped fixture had been set up is left as it is: it is that
     fixture's. A pool connects again where it finds a connection ended. One that waits for what the
     next test may send gets ``PATIENCE`` seconds to go by itself; ``left`` describes those that did
-    not, since it was last emptied.
+    not, since it was last emptied, but for those that may be a wider-scoped fixture's.
     """
 
     def __init__(self, link: Link) -> None:
         self._link = link
         self._kept: dict[str, frozenset[str]] = {}
+        self._older: set[str] = set()  # than the test
+        self._excused: set[str] = set()  # commands
         self.left: list[str] = []
 
     def keep(self) -> None:
         """Note what the clients that there are do."""
+        listed = list(self._listed())
         self._kept = {
             each.number: each.states | {"b"} if each.command in _BLOCKING else each.states
-            for each in self._listed()
+            for each in listed
         }
+        self._older |= {each.number for each in listed}
 
     def end_those_left(self, seen: Traces) -> bool:
         """End whoever does what he did not do when it was noted; answer whether there was a look.
@@ -80,20 +84,33 @@ class Clients:
                 number: told for number, told in self._waiting().items() if number in waiting
             }
         self.left += waiting.values()
+        listed = list(self._listed())
+        self._excused |= {each.command for each in listed if self._is_of_a_worker(each)}
         ended = [
             each.number
-            for each in self._listed()
+            for each in listed
             if (mute and each.number not in self._kept) or self._new(each)
         ]
         if ended:
             self._link.ask([("CLIENT", "KILL", "ID", number) for number in ended])
+        self._older = {each.number for each in listed} - set(ended)
         return True
 
     def _waiting(self) -> dict[str, str]:
         """Return by number those that wait for what the next test may send."""
         return {
-            each.number: each.told for each in self._listed() if self._new(each) & _WAITS.keys()
+            each.number: each.told
+            for each in self._listed()
+            if self._new(each) & _WAITS.keys() and not self._is_of_a_worker(each)
         }
+
+    def _is_of_a_worker(self, client: _Client) -> bool:
+        """Return whether it blocks for a wider-scoped fixture, as far as can be told.
+
+        It was connected before the test; or it does what one did that was ended: it came back.
+        """
+        older = client.number in self._older or client.command in self._excused
+        return older and self._new(client) & _WAITS.keys() == {"b"}
 
     def _new(self, client: _Client) -> frozenset[str]:
         return client.states - self._kept.get(client.number, frozenset())

@@ -135,24 +135,23 @@ class DatabaseReset:
         *,
         patience: float = PATIENCE,
         held: Collection[int] = (),
-        end_held: bool = True,
+        release: Callable[[Collection[int]], Collection[int]] = lambda held: held,
     ) -> None:
         """Undo what the test ``who`` committed.
 
         A transaction that began after the last ``claim`` gets ``patience`` seconds to end, where it
         has written or its session is as young; one on which somebody is at work is left alone after
         0.2. Raises TK302 where one had to be ended, and for the backends ``held`` that the test did
-        not return to their pool: the database is as it was all the same. Raises TK301 where DDL of
-        the test cannot be undone.
+        not return to their pool, of which those are ended that ``release`` answers: the database is
+        as it was all the same. Raises TK301 where DDL of the test cannot be undone.
         """
-        look = end_sessions if end_held else describe_sessions
         self._undo(
             _UNDO,
             self._position,
             owner=0,
             who=who,
             patience=patience,
-            blockers=look(self._connection, held, self._origin) if held else [],
+            blockers=self._let_go(held, release) if held else {},
         )
 
     def begin_clone(self) -> None:
@@ -181,13 +180,13 @@ class DatabaseReset:
         if blockers:
             self._left_open(patience, blockers)
 
-    def _left_in_use(self, held: Collection[int], patience: float) -> list[str]:
+    def _left_in_use(self, held: Collection[int], patience: float) -> dict[int, str]:
         """Describe the backends ``held``, and those that the test left in a transaction."""
         (found,) = self._execute(_OPEN, (self.began,)).fetchall()[0]
         left = set(found or ()) - set(self._suspended())
         idle = forgotten(self._connection, left, patience) if left else []
         named = {*held, *idle}
-        return describe_sessions(self._connection, named, self._origin) if named else []
+        return describe_sessions(self._connection, named, self._origin) if named else {}
 
     def _written_to(self) -> str:
         row = self._execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
@@ -237,10 +236,10 @@ class DatabaseReset:
         *,
         owner: int,
         who: str,
-        blockers: list[str] | None = None,
+        blockers: dict[int, str] | None = None,
         patience: float = PATIENCE,
     ) -> None:
-        blockers, self.locked = blockers or [], False
+        blockers, self.locked = blockers or {}, False
         since, waiting = self.began, [owner, 0]
         while True:
             row = self._attempt(query, (argument, since), waiting, blockers)
@@ -259,7 +258,7 @@ class DatabaseReset:
                 self._connection, set(open_sessions) - set(self._suspended()), patience
             )
             if idle:
-                blockers += end_sessions(self._connection, idle, self._origin)
+                blockers |= end_sessions(self._connection, idle, self._origin)
             since = None  # the others are somebody's work
         if blocked_by:
             self._replace(owner, who, blocked_by)
@@ -268,10 +267,17 @@ class DatabaseReset:
         if blockers:
             self._left_open(patience, blockers)
 
-    def _left_open(self, seconds: float, blockers: list[str]) -> NoReturn:
-        raise TestkitError(
-            "TK302", seconds=seconds, database=self._database, blockers="\n".join(blockers)
-        )
+    def _let_go(
+        self, held: Collection[int], release: Callable[[Collection[int]], Collection[int]]
+    ) -> dict[int, str]:
+        described = describe_sessions(self._connection, held, self._origin)
+        if still := release(held):
+            end_sessions(self._connection, still)
+        return described
+
+    def _left_open(self, seconds: float, blockers: dict[int, str]) -> NoReturn:
+        lines = "\n".join(blockers.values())
+        raise TestkitError("TK302", seconds=seconds, database=self._database, blockers=lines)
 
     def _roll_back_prepared(self, gid: str) -> None:
         """End what the test prepared and nobody finished; somebody may do so just now."""
@@ -283,7 +289,7 @@ class DatabaseReset:
         query: str,
         arguments: tuple[object, ...],
         waiting: list[int],
-        blockers: list[str],
+        blockers: dict[int, str],
     ) -> tuple[Any, ...] | None:
         """Answer the row, or None where something was in the way that has been cleared.
 
@@ -295,7 +301,7 @@ class DatabaseReset:
             ended = end_sessions(self._connection, None, self._origin)
             if not ended:
                 raise
-            blockers += ended
+            blockers |= ended
             return None
         except psycopg.OperationalError:
             raise

@@ -120,14 +120,31 @@ class ServerWide:
         """Take what there is now as what belongs there."""
         self._take(charging=False)
 
+    def replaced(self) -> None:
+        """Give a database that was made anew the settings that others than the test had made.
+
+        The test's own went with the old one, and so did what was granted on it.
+        """
+        wanted = self._found | {t: was for t, was in self._charged.items() if was is not None}
+        now = self._things()
+        for thing, value in wanted.items():
+            ours = thing.kind == "setting" and thing.database == self._database
+            if ours and now.get(thing) != value and (setting := _undoing(thing, value)):
+                self._ask(setting)
+        self._charged = {t: was for t, was in self._charged.items() if not self._is_of_own(t)}
+        self.accept()
+
+    def _is_of_own(self, thing: _Thing) -> bool:
+        own = thing.kind == "database" and thing.name == self._database
+        return own or thing.database == self._database
+
     def note(self) -> None:
         """Charge the running test with what it has changed so far."""
         # Also where the log has not grown: what a function did would be the next test's.
         self._take(charging=True)
 
     def finish(self, who: str) -> None:
-        """Put back what the test ``who`` changed. Raises TK331 where it did."""
-        self.note()
+        """Put back what was noted of the test ``who``. Raises TK331 where there is anything."""
         if not self._charged:
             return
         charged, self._charged = self._charged, {}

@@ -110,8 +110,8 @@ def end_sessions(
     connection: Connection,
     pids: Collection[int] | None,
     origin: Callable[[int], str] = lambda _pid: "",
-) -> list[str]:
-    """End these sessions of the database, wait until they are gone, and describe them.
+) -> dict[int, str]:
+    """End these sessions of the database, wait until they are gone, and describe them by pid.
 
     With None: all that hold a lock of rows or tables.
     """
@@ -120,8 +120,8 @@ def end_sessions(
 
 def describe_sessions(
     connection: Connection, pids: Collection[int], origin: Callable[[int], str]
-) -> list[str]:
-    """Describe these sessions of the database; ``origin`` says where one was checked out."""
+) -> dict[int, str]:
+    """Describe these sessions of the database by pid; ``origin`` says where one was checked out."""
     return _described(connection, _SESSIONS.format(""), pids, origin)
 
 
@@ -130,13 +130,13 @@ def _described(
     query: str,
     pids: Collection[int] | None,
     origin: Callable[[int], str],
-) -> list[str]:
+) -> dict[int, str]:
     arguments = {"pids": None if pids is None else list(pids)}
-    return [
-        f"  pid {pid} {name!r}, {state} for {seconds:.2f} s,"
+    return {
+        pid: f"  pid {pid} {name!r}, {state} for {seconds:.2f} s,"
         f" last statement: {_cut(text)}{origin(pid)}"
         for pid, name, state, seconds, text, *_ in connection.execute(query.encode(), arguments)
-    ]
+    }
 
 
 def _cut(statement: str) -> str:

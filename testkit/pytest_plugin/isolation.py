@@ -11,7 +11,7 @@ from testkit.core.messages import TestkitError
 from testkit.isolation.bill import Bill
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from testkit.core.current import Periods
@@ -73,7 +73,7 @@ class Isolation:
         self._keyspace: Keyspace | LeasedKeyspace | None = None
         self._pools: PoolWatch | None = None
         self._begun = False
-        self._clones = False
+        self._clones = self._replaced = False
         self._owners: dict[object, int] = {}
         self._left: list[int] = []  # by tests that are not undone
         self._before_test = NOTHING
@@ -102,7 +102,7 @@ class Isolation:
         self._reset = DatabaseReset(
             server,
             name,
-            replaced=self._pools.replaced,
+            replaced=self._note_replaced,
             suspended=self._pools.suspended,
             origin=self._pools.origin,
             make=self._spares.replace if self._spares is not None else None,
@@ -153,7 +153,7 @@ class Isolation:
         if self.lock_waits is not None:
             self.lock_waits.take()  # of a test that passed all the same
         if self._pools is not None:
-            self._pools.begin_test()
+            self._pools.note_others()
         if self._evidence is not None:
             self._evidence.statements.forget()
 
@@ -176,6 +176,8 @@ class Isolation:
         owner = self._owners[fixture] = next(self._numbers)
         with self._noticing():
             self._claim(owner, since, who)
+        if self._pools is not None:
+            self._pools.note_others()
 
     @_billed
     def end_fixture(self, fixture: object) -> list[TestkitError]:
@@ -233,6 +235,9 @@ class Isolation:
             for step in (self._finish_redis, self._end_lock_holders, self._finish_server_wide):
                 steps.callback(self._noticed, leaks, partial(step, who))
             with self._noticing(leaks):
+                # Before: a database that is made anew has lost what the test did to the old one.
+                if self._server_wide is not None:
+                    self._server_wide.note()
                 self._undo_rows(who, period, cut_short=cut_short, ends_held=ends_held)
 
     def keep_test(self, who: str) -> None:
@@ -282,7 +287,8 @@ class Isolation:
         if self._clones:
             self._reset.exchange(who, patience=patience, held=held)
         else:
-            self._reset.finish(who, patience=patience, held=held, end_held=ends_held)
+            release = partial(self._release, period, ends=ends_held)
+            self._reset.finish(who, patience=patience, held=held, release=release)
 
     def _look_at_clients(self, leaks: list[TestkitError]) -> None:
         left = self._keyspace.left() if self._keyspace is not None else None
@@ -294,12 +300,28 @@ class Isolation:
                 self._reset.end(owner)
         finally:
             if self._server_wide is not None:
-                self._server_wide.accept()
+                self._server_wide.accept() if not self._replaced else self._server_wide.replaced()
+                self._replaced = False
             if self._keyspace is not None:
                 self._keyspace.end(owner)
 
+    def _release(self, period: int, held: Collection[int], *, ends: bool) -> Collection[int]:
+        """Close what can be closed of the checkouts; answer which of the rest are to be ended."""
+        if self._pools is None:
+            return held
+        self._pools.close_sessions(held)
+        return self._pools.kept(period, seconds=0) if ends else ()
+
+    def _note_replaced(self) -> None:
+        self._replaced = True
+        if self._pools is not None:
+            self._pools.replaced()
+
     def _finish_server_wide(self, who: str) -> None:
         if self._server_wide is not None:
+            if self._replaced:
+                self._server_wide.replaced()
+            self._replaced = False
             self._server_wide.finish(who)
 
     def _finish_redis(self, _who: str) -> None:

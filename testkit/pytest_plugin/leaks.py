@@ -50,9 +50,12 @@ def finish_test(
             worker.isolation.finish_test(
                 item.nodeid, leaks, period=period, cut_short=cut_short, ends_held=answer == "error"
             )
-    except BaseException:
-        _tell(item, leaks, "note")
-        raise
+    except pytest.fail.Exception as error:
+        if cut_short or answer == "warn" or not leaks:
+            _tell(item, leaks, "note")
+            raise
+        text = "\n\n".join(map(str, (error.msg, *leaks)))
+        raise pytest.fail.Exception(text, pytrace=False) from None
     _tell(item, leaks, "note" if cut_short else answer)
 
 

@@ -125,8 +125,10 @@ def test_a_server_that_a_test_asked_for_is_named_in_the_end(tmp_path: Path) -> N
     outcome = suite.run()
 
     outcome.check(passed=1)
-    assert len(lines_of(outcome.text)) == 1
-    assert "Redis (Valkey " in outcome.text
+    named, bill = lines_of(outcome.text)
+
+    assert "Redis (Valkey " in named
+    assert ": start " in bill
 
 
 def test_the_lines_need_no_server_to_be_written() -> None:

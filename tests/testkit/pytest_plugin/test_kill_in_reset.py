@@ -26,6 +26,25 @@ SUITE = """
     import os, pathlib, threading
     import psycopg, pytest, redis
 
+    STOP = os.environ.get("STOP") and os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+
+    def say(word):
+        pathlib.Path("new").write_text(
+            f"{os.environ['TESTKIT_RUN'].partition(':')[0]} {os.getpid()} {os.environ['PLAIN_URL']}"
+        )
+        pathlib.Path("new").rename(word)
+
+    def await_word(word):
+        while not pathlib.Path(word).exists():
+            threading.Event().wait(0.01)
+
+    # What connects before its end is no test's.
+    @pytest.fixture(scope="module", autouse=True)
+    def of_the_module():
+        if STOP:
+            say("connect")
+            await_word("connected")
+
     @pytest.mark.parametrize("n", range(3))
     def test_it(n):
         with psycopg.connect(os.environ["PLAIN_URL"], autocommit=True) as connection:
@@ -33,12 +52,9 @@ SUITE = """
             connection.execute("INSERT INTO shop VALUES (1, 'mine')")
         with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
             assert client.incr("count") == 1
-        if os.environ.get("STOP"):
-            words = f"{os.environ['TESTKIT_RUN'].partition(':')[0]} {os.getpid()} {os.environ['PLAIN_URL']}"
-            pathlib.Path("seen.new").write_text(words)
-            pathlib.Path("seen.new").rename("seen")
-            while not pathlib.Path("go on").exists():
-                threading.Event().wait(0.01)
+        if STOP:
+            say("seen")
+            await_word("go on")
 """
 # Testkit's own session, in its undo, waits for the lock that is held below.
 IN_RESET = """
@@ -57,13 +73,15 @@ def test_nothing_is_left_of_a_run_that_was_killed_in_the_middle_of_a_reset(
     suite.configure(CONFIGURATION)
     process = suite.start("-n", workers, "-x", STOP="1")
     try:
-        wait_until((tmp_path / "seen").exists, seconds=60)
-        token, pid, url = (tmp_path / "seen").read_text().split()
+        wait_until((tmp_path / "connect").exists, seconds=60)
+        token, pid, url = (tmp_path / "connect").read_text().split()
         provided.add("127.0.0.1", urlsplit(url).port)  # or the guard of our own run refuses it
         with (
             psycopg.connect(url) as holder,
             psycopg.connect(url, autocommit=True) as onlooker,
         ):
+            (tmp_path / "connected").touch()
+            wait_until((tmp_path / "seen").exists, seconds=60)
             # In this mode the lock writes nothing: the reset does not take it for a test's work.
             holder.execute("LOCK TABLE shop IN SHARE MODE")
             (tmp_path / "go on").touch()
@@ -73,7 +91,6 @@ def test_nothing_is_left_of_a_run_that_was_killed_in_the_middle_of_a_reset(
     finally:
         process.kill()
         process.wait()
-    (tmp_path / "seen").unlink()
     outcome = suite.run("-n", workers)
 
     outcome.check(passed=3)

@@ -298,3 +298,145 @@ def test_a_marker_that_says_neither_is_wrong_use(tmp_path: Path, marker: str) ->
     assert outcome.code == 4, outcome.text
     assert f"@pytest.mark.{marker}" in outcome.text.replace("'", '"')
     assert "TK312" in outcome.text
+
+
+@pytest.mark.slow
+def test_what_workers_of_wider_fixtures_hold_is_no_test_s_leak(tmp_path: Path) -> None:
+    suite = Suite(
+        tmp_path,
+        conftest=APPLICATION,
+        test_it="""
+        import threading
+        import pytest
+        import redis
+        import sqlalchemy as sa
+        from conftest import cache, engine, one, os
+
+        static = sa.create_engine(os.environ["DATABASE_URL"], poolclass=sa.pool.StaticPool)
+
+        @pytest.fixture(scope="module")
+        def workers():
+            stop, told = threading.Event(), []
+
+            def poll():
+                while not stop.is_set():
+                    with engine.connect() as connection:
+                        connection.execute(one)
+                        connection.commit()
+                        stop.wait(0.4)
+
+            def work():
+                client = redis.Redis.from_url(os.environ["REDIS_URL"])
+                while not stop.is_set():
+                    client.set("alive", 1)
+                    try:
+                        client.blpop("queue", timeout=1)
+                    except redis.ConnectionError:
+                        pass
+
+            threads = [threading.Thread(target=each) for each in (poll, work)]
+            for thread in threads:
+                thread.start()
+            with static.connect() as held:
+                yield held
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+        @pytest.mark.parametrize("time", range(4))
+        def test_beside_them(workers, time):
+            while not any(each["cmd"] == "blpop" for each in cache.client_list()):
+                pass
+            with static.connect() as connection:
+                connection.execute(one)
+            assert workers.scalar(one) == 1
+    """,
+    )
+    suite.configure(ENV)
+    outcome = suite.run("-p", "no:randomly")
+
+    outcome.check(passed=4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answer", ["error", "warn"])
+def test_a_scoped_session_that_was_left_open_can_be_used_by_the_next_test(
+    tmp_path: Path, answer: str
+) -> None:
+    suite = Suite(
+        tmp_path,
+        conftest=APPLICATION,
+        test_it="""
+        import pytest
+        from conftest import engine, one
+        from sqlalchemy.orm import scoped_session, sessionmaker
+
+        session = scoped_session(sessionmaker(engine))
+
+        @pytest.mark.parametrize("time", range(3))
+        def test_it(time):
+            assert session.scalar(one) == 1
+    """,
+    )
+    suite.configure(f'{ENV}leaks = "{answer}"\n')
+    outcome = suite.run("-p", "no:randomly")
+
+    if answer == "warn":
+        outcome.check(passed=3)
+        assert "test_it.py:10 in test_it" in outcome.text
+        assert outcome.text.count("idle in transaction") == 3
+    else:
+        assert "3 passed, 3 errors" in outcome.text
+
+
+@pytest.mark.slow
+def test_a_task_that_a_later_fixture_began_is_no_test_s_leak(tmp_path: Path) -> None:
+    suite = Suite(
+        tmp_path,
+        test_it="""
+        import asyncio
+        import os
+        import pytest
+        import pytest_asyncio
+        import sqlalchemy as sa
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        pytestmark = pytest.mark.asyncio(loop_scope="module")
+        one = sa.text("SELECT 1")
+
+        @pytest_asyncio.fixture(loop_scope="module", scope="module")
+        async def engine():
+            engine = create_async_engine(os.environ["DATABASE_URL"])
+            yield engine
+            await engine.dispose()
+
+        @pytest_asyncio.fixture(loop_scope="module", scope="module")
+        async def poller(engine):
+            async def poll():
+                while True:
+                    async with engine.connect() as connection:
+                        await connection.execute(one)
+                        await connection.commit()
+                        await asyncio.sleep(0.3)
+
+            task = asyncio.create_task(poll())
+            yield task
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        async def test_without_it(engine):
+            async with engine.connect() as connection:
+                await connection.execute(one)
+
+        @pytest.mark.parametrize("time", range(3))
+        async def test_beside_it(poller, engine, time):
+            async with engine.connect() as connection:
+                assert await connection.scalar(one) == 1
+            await asyncio.sleep(0.01)
+            assert not poller.done()
+    """,
+    )
+    suite.configure(ENV)
+    outcome = suite.run("-p", "no:randomly")
+
+    outcome.check(passed=4)

@@ -190,3 +190,35 @@ def test_another_worker_is_not_charged(suite: Suite) -> None:
     assert outcome.tests["test_culprit::test_changes"] == "error"
     assert 'role "bob" was created (put back)' in outcome.messages
     assert "parameter work_mem of ALTER SYSTEM was set (put back)" in outcome.messages
+
+
+@pytest.mark.slow
+def test_a_replaced_database_keeps_what_a_wider_fixture_had_set_on_it(suite: Suite) -> None:
+    suite.write(
+        "test_it.py",
+        """
+        import pytest
+        from statements import one, run
+
+        @pytest.fixture(scope="module")
+        def tokyo():
+            run("ALTER DATABASE testkit_main SET timezone = 'Asia/Tokyo'")
+            yield
+            run("ALTER DATABASE testkit_main RESET timezone")
+
+        def test_changes_the_schema(tokyo):
+            run("CREATE TABLE other (n int)")
+
+        @pytest.mark.isolation("clone")
+        def test_is_a_clone(tokyo):
+            assert one("SHOW timezone") == "Asia/Tokyo"
+            run("CREATE TABLE other (n int)")
+
+        def test_last(tokyo):
+            assert one("SHOW timezone") == "Asia/Tokyo"
+            assert one("SELECT to_regclass('other')") is None
+    """,
+    )
+    outcome = suite.run("-p", "no:randomly")
+
+    outcome.check(passed=3)
