@@ -125,7 +125,8 @@ class ServerWide:
 
         The test's own went with the old one, and so did what was granted on it.
         """
-        wanted = self._found | {t: was for t, was in self._charged.items() if was is not None}
+        before = {t: value for t, value in self._found.items() if t not in self._charged}
+        wanted = before | {t: was for t, was in self._charged.items() if was is not None}
         now = self._things()
         for thing, value in wanted.items():
             ours = thing.kind == "setting" and thing.database == self._database
