@@ -127,7 +127,8 @@ class PluginSession:
         if not self.settings.env:
             return
         try:
-            self._set(self._environment())
+            with _extras_named():
+                self._set(self._environment())
         except TestkitError as error:
             raise pytest.UsageError(str(error)) from error
         from testkit.isolation.guard import Guard
@@ -187,7 +188,7 @@ class PluginSession:
         kinds = {kind for kind, fixtures in _FIXTURES.items() if asked & fixtures}
         if kinds and not self.settings.env and not self._only_looks():
             # What goes wrong here goes wrong again, and is reported, when the test asks.
-            with contextlib.suppress(TestkitError):
+            with contextlib.suppress(TestkitError), _extras_named():
                 self.worker.start_early(kinds)
 
     def _only_looks(self) -> bool:

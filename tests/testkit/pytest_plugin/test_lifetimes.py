@@ -239,25 +239,30 @@ def test_a_task_of_the_session_s_loop_goes_on_in_the_next_test(tmp_path: Path) -
         test_it="""
         import asyncio
         import pytest
+        import pytest_asyncio
         import sqlalchemy as sa
 
         pytestmark = pytest.mark.asyncio(loop_scope="session")
-        at_work, go_on = asyncio.Event(), asyncio.Event()
-        jobs = []
+        begin, at_work, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-        async def test_that_leaves_a_job(engine):
-            async def job():
+        @pytest_asyncio.fixture(scope="session", loop_scope="session")
+        async def job(engine):
+            async def work():
+                await begin.wait()
                 async with engine.begin() as connection:
                     await connection.execute(sa.text("INSERT INTO jobs VALUES ('job')"))
                     at_work.set()
                     await go_on.wait()
 
-            jobs.append(asyncio.create_task(job()))
+            yield asyncio.create_task(work())
+
+        async def test_in_which_it_begins(job):
+            begin.set()
             await at_work.wait()
 
-        async def test_in_which_it_ends(engine):
+        async def test_in_which_it_ends(job):
             go_on.set()
-            await jobs[0]
+            await job
 
         async def test_after(engine):
             async with engine.begin() as connection:

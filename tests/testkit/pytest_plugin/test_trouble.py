@@ -36,7 +36,7 @@ def codes(text: str) -> list[str]:
     ("text", "options", "code", "words"),
     [
         ('isolaton = "none"', (), "TK001", "the nearest one is 'isolation'"),
-        slow('isolation = "clone"', (), "TK002", "isolation = 'clone' cannot be used"),
+        slow('isolation = "vacuum"', (), "TK002", "isolation = 'vacuum' cannot be used"),
         slow("env = 3", (), "TK002", "a table of texts is wanted"),
         ('env = { A = "{database.uri}" }', (), "TK002", "{database.uri} is no placeholder"),
         ("", ("--testkit-redis", "dokker"), "TK002", "where: --testkit-redis"),
