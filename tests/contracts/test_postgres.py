@@ -186,6 +186,7 @@ def test_no_process_shows_a_password(postgres_run: Run) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # a run of hundreds of tests; on a busy machine it takes minutes
 @pytest.mark.parametrize("postgres_road", ["local", "docker", "external"], indirect=True)
 def test_the_isolation_holds_on_a_server_of_this_road(postgres_road: Road, tmp_path: Path) -> None:
     """The tests of the reset, run again in a pytest of its own. On embedded they run as they are."""
