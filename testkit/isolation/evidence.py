@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 
 from testkit.isolation.queries.last import MOST_CHARACTERS, LastStatements
-from testkit.isolation.queries.normal_form import shortened
+from testkit.isolation.queries.normal_form import on_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,7 @@ class Evidence:
 
 def _lines(row: tuple[Any, ...]) -> Iterator[str]:
     pid, name, state, age, query, blockers, wanted, held = row
-    doing = shortened(" ".join((query or "").split()), MOST_CHARACTERS)
+    doing = on_one_line(query or "", MOST_CHARACTERS)
     # Of sessions of other roles an ordinary one sees less.
     yield f"  pid {pid} {name!r}, {state}, open for {age:.1f} s, last statement: {doing}"
     if wanted:

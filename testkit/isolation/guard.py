@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from testkit.core.errors import chain_of
 from testkit.core.messages import TestkitError
 from testkit.core.provided import AllowedHosts, Place, canonical, provided
 from testkit.isolation.libraries import LIBRARIES
@@ -15,7 +16,7 @@ from testkit.system.imports import ImportWatch
 from testkit.system.ports import is_held_here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from types import ModuleType
 
     from testkit.isolation.libraries import Undo
@@ -74,7 +75,7 @@ class Guard:
 
     def told(self, error: BaseException) -> None:
         """Note what a test failed by: if a refusal is behind it, the test need not fail again."""
-        chain = {id(found) for found in _chain(error)}
+        chain = {id(found) for found in chain_of(error)}
         with self._lock:
             self._told |= {
                 refusal.asked for refusal in self._refusals if id(refusal.error) in chain
@@ -145,17 +146,6 @@ def _charge(refusal: _Refusal, test: str) -> str:
     if refusal.moment != test:
         note += f"; no test did it, it came {refusal.moment}"
     return f"{refusal.error}\n  note:  {note}"
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, what caused it, what it came upon, and what it groups."""
-    waiting, seen = [error], set()
-    while waiting:
-        found = waiting.pop()
-        if found is not None and id(found) not in seen:
-            seen.add(id(found))
-            yield found
-            waiting += [found.__cause__, found.__context__, *getattr(found, "exceptions", ())]
 
 
 def _shown(place: Place, *, port: bool = True) -> str:

@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from testkit.core.messages import TestkitError
-from testkit.isolation.redis_clients import PATIENCE, Clients
+from testkit.isolation.patience import PATIENCE
+from testkit.isolation.redis_clients import Clients
 from testkit.isolation.redis_keys import Keys
 from testkit.isolation.redis_link import Link, Packed
 from testkit.isolation.redis_settings import RedisSettings

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 from sqlalchemy import Engine, event
 
+from testkit.core.errors import chain_of
 from testkit.core.messages import TestkitError
+from testkit.isolation.queries.normal_form import on_one_line
 from testkit.isolation.sessions import LOCK_SECONDS
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ class LockWaits:
 
     def _note(self, error: BaseException, statement: str) -> None:
         # SQLAlchemy and its adapters wrap what the driver raised, one in the other.
-        links = list(_chain(error))
+        links = list(chain_of(error))
         if not any(_state(link) == _LOCK_NOT_AVAILABLE for link in links):
             return
         with self._lock:
@@ -90,7 +92,8 @@ class LockWaits:
             TestkitError(
                 "TK307",
                 seconds=LOCK_SECONDS,
-                statement=_cut(statement) or "the one that failed, see the traceback",
+                statement=on_one_line(statement, _MOST_CHARACTERS)
+                or "the one that failed, see the traceback",
                 holders="\n".join(self._holders()) or "  nobody any more",
                 database=self._database,
             )
@@ -106,23 +109,8 @@ class LockWaits:
             yield f"  not to be found out: {error}"
             return
         for pid, name, state, seconds, query in rows:
-            doing = f"{state} for {seconds:.1f} s"
-            yield f"  pid {pid} {name!r}, {doing}, last statement: {_cut(query)}"
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an exception, what it wraps, and what a group holds."""
-    seen: set[int] = set()
-    waiting = [error]
-    while waiting:
-        link = waiting.pop()
-        if link is None or id(link) in seen:
-            continue
-        seen.add(id(link))
-        yield link
-        waiting += [link.__cause__, link.__context__, getattr(link, "orig", None)]
-        if isinstance(link, BaseExceptionGroup):
-            waiting += link.exceptions
+            last = on_one_line(query, _MOST_CHARACTERS)
+            yield f"  pid {pid} {name!r}, {state} for {seconds:.1f} s, last statement: {last}"
 
 
 def _state(error: BaseException) -> str | None:
@@ -131,8 +119,3 @@ def _state(error: BaseException) -> str | None:
         if isinstance(found := getattr(error, name, None), str):
             return found
     return None
-
-
-def _cut(text: str) -> str:
-    plain = " ".join(text.split())
-    return plain if len(plain) <= _MOST_CHARACTERS else f"{plain[:_MOST_CHARACTERS]} …"

@@ -149,26 +149,26 @@ class PoolWatch:
         Before a test, and behind the set-up of a fixture wider than it.
         """
         self._threads = weakref.WeakSet(threading.enumerate())
-        self._threads.discard(threading.main_thread())
+        self._threads.discard(threading.current_thread())  # the test's own
         self._before = {
             loop: weakref.WeakSet(_tasks(loop))
             for loop in set(self._loops.values())
             if not loop.is_closed()
         }
 
-    def suspended(self) -> set[int]:
+    def others(self) -> set[int]:
         """Return the backends of connections that others than the test hold.
 
         Those whose event loop has tasks, but does not run now, are others' as well, unless a task
         of the running test holds them: nothing will run it any more.
         """
         self._loops = {pid: loop for pid, loop in self._loops.items() if not loop.is_closed()}
-        others = {
+        not_its_own = {
             each.pid
             for each in list(self._watched.values())
             if each.held() and not any(map(self._is_of_the_test, each.holders))
         }
-        return others | {
+        return not_its_own | {
             pid
             for pid, loop in self._loops.items()
             if not loop.is_running() and _tasks(loop) and not self._is_left_in(pid, loop)
@@ -185,7 +185,7 @@ class PoolWatch:
             gc.collect()
         while (out := self._out(period)) and time.monotonic() < deadline:
             time.sleep(_PAUSE)
-        return sorted(out - self.suspended()) if out else []
+        return sorted(out - self.others()) if out else []
 
     def origin(self, pid: int) -> str:
         """Return, for a message, where that backend's connection was checked out."""
@@ -200,10 +200,11 @@ class PoolWatch:
         a session knows nothing.
         """
         orm = sys.modules.get("sqlalchemy.orm.session")
-        sessions = list(orm._sessions.values()) if orm is not None else []  # noqa: SLF001
+        # No public way leads from a connection to its session.
+        sessions = list(orm._sessions.values()) if orm is not None else []  # noqa: SLF001 - see above
         for session in sessions:
             with contextlib.suppress(Exception):  # private names, or in use by another thread
-                known = session.get_transaction()._connections  # noqa: SLF001
+                known = session.get_transaction()._connections  # noqa: SLF001 - see above
                 held = {each for each in known if isinstance(each, Connection)}
                 if any(self._is_held_here(each, pids) for each in held):
                     session.close()

@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from testkit.isolation.patience import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from testkit.isolation.redis_link import Link
     from testkit.isolation.redis_traces import Traces
 
-__all__ = ["PATIENCE", "Clients"]
-
-#: Seconds that a client gets to go by itself.
-PATIENCE: Final = 0.2
+__all__ = ["Clients"]
 
 # After these somebody may listen, watch, follow, or have his answers turned off.
 _LEADING: Final = frozenset({

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from testkit.core.messages import TestkitError
+from testkit.isolation.patience import PATIENCE
 from testkit.isolation.sessions import (
     ADVISORY_LOCK_HOLDERS,
     Connection,
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
 
     from testkit.servers.postgres import PostgresServer
 
-__all__ = ["PATIENCE", "DatabaseReset"]
+__all__ = ["DatabaseReset"]
 
-#: Seconds that a transaction which a test began, or a checkout, gets to end by itself.
-PATIENCE: Final = 0.2
 _LOOK: Final = """
 SELECT clock_timestamp(), EXISTS (
     SELECT FROM pg_testkit.sequence_mark JOIN pg_class c ON c.oid = rel
@@ -70,8 +69,8 @@ class DatabaseReset:
 
     Changes belong to an owner: a wider-scoped fixture that claimed them, or the running test.
     ``replaced`` is called when the database was made anew: every connection to it is dead then.
-    ``suspended`` answers the backend pids of connections that cannot go on while a reset runs,
-    ``origin`` where one was checked out, for messages.
+    ``others`` answers the backend pids of connections that are not the test's to close, ``origin``
+    where one was checked out, for messages.
     ``make`` replaces the database of a name by a copy of the template; the server does by itself.
     Not safe to call from two threads.
     """
@@ -82,12 +81,12 @@ class DatabaseReset:
         database: str,
         *,
         replaced: Callable[[], None],
-        suspended: Callable[[], Collection[int]] = frozenset,
+        others: Callable[[], Collection[int]] = frozenset,
         origin: Callable[[int], str] = lambda _pid: "",
         make: Callable[[str], None] | None = None,
     ) -> None:
         self._server, self._database, self._replaced = server, database, replaced
-        self._suspended, self._origin = suspended, origin
+        self._others, self._origin = others, origin
         self._make = make or server.create_database
         self._held: dict[int, _Held] = {}
         self._position: str | None = None
@@ -106,9 +105,7 @@ class DatabaseReset:
         """Return what is committed now, for a later ``claim``."""
         # What was done before is the running test's, DDL too.
         self._execute("SELECT pg_testkit.look_for_ddl()")
-        row = self._execute("SELECT pg_current_snapshot()::text").fetchone()
-        assert row is not None
-        return str(row[0])
+        return str(self.ask("SELECT pg_current_snapshot()::text")[0][0])
 
     def claim(self, owner: int, *, since: str | None, who: str) -> None:
         """Give everything committed after ``since`` to a fixture: it stays until ``end``.
@@ -158,7 +155,14 @@ class DatabaseReset:
         """Note how far the server has been written, for ``exchange``."""
         self._before = self._written_to()
 
-    def exchange(self, who: str, *, patience: float = PATIENCE, held: Collection[int] = ()) -> None:
+    def exchange(
+        self,
+        who: str,
+        *,
+        patience: float = PATIENCE,
+        held: Collection[int] = (),
+        release: Callable[[Collection[int]], Collection[int]] = lambda held: held,
+    ) -> None:
         """Throw the database away and put a copy of the template in its place.
 
         The rows of the fixtures that stand are in it; every session is ended, whatever it did.
@@ -171,11 +175,12 @@ class DatabaseReset:
         untouched = before is not None and not self._silent and before == self._written_to()
         holder = self._changed_schema()
         if untouched or holder:
-            self.finish(who, patience=patience, held=held)
+            self.finish(who, patience=patience, held=held, release=release)
             if untouched:
                 return
             raise TestkitError("TK341", who=who, holder=holder, database=self._database)
         blockers = self._left_in_use(held, patience)
+        release(held)
         self._make_anew(0, who)
         if blockers:
             self._left_open(patience, blockers)
@@ -183,15 +188,13 @@ class DatabaseReset:
     def _left_in_use(self, held: Collection[int], patience: float) -> dict[int, str]:
         """Describe the backends ``held``, and those that the test left in a transaction."""
         (found,) = self._execute(_OPEN, (self.began,)).fetchall()[0]
-        left = set(found or ()) - set(self._suspended())
+        left = set(found or ()) - set(self._others())
         idle = forgotten(self._connection, left, patience) if left else []
         named = {*held, *idle}
         return describe_sessions(self._connection, named, self._origin) if named else {}
 
     def _written_to(self) -> str:
-        row = self._execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
-        assert row is not None
-        return str(row[0])
+        return str(self.ask("SELECT pg_current_wal_insert_lsn()")[0][0])
 
     def end(self, owner: int) -> None:
         """Undo what a fixture had claimed, and what its teardown did. Raises as ``finish``."""
@@ -254,9 +257,8 @@ class DatabaseReset:
                 if prepared is None:
                     break
                 continue
-            idle = forgotten(
-                self._connection, set(open_sessions) - set(self._suspended()), patience
-            )
+            left = set(open_sessions) - set(self._others())
+            idle = forgotten(self._connection, left, patience)
             if idle:
                 blockers |= end_sessions(self._connection, idle, self._origin)
             since = None  # the others are somebody's work

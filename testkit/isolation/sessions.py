@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import psycopg
 from psycopg import sql
 
+from testkit.isolation.patience import PATIENCE
+from testkit.isolation.queries.normal_form import on_one_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from datetime import datetime
@@ -27,7 +30,6 @@ LOCK_SECONDS: Final = 2.0
 
 _PAUSE: Final = 0.005  # seconds between two looks at a transaction that has not ended
 _MOST_CHARACTERS: Final = 500  # of a statement
-_AT_WORK_SECONDS: Final = 0.2  # that a transaction gets in which something goes on
 
 # Those asked for or, with NULL, all that hold a lock. Readers hold an AccessShareLock, which stands
 # in nobody's way.
@@ -87,7 +89,7 @@ def forgotten(connection: Connection, pids: Collection[int], patience: float) ->
     idle = set(first)
     while waiting:
         waited = time.monotonic() - began
-        if waited > patience or (waited > _AT_WORK_SECONDS and not idle & waiting.keys()):
+        if waited > patience or (waited > PATIENCE and not idle & waiting.keys()):
             break
         time.sleep(_PAUSE)
         now = _doing(connection, waiting)
@@ -134,12 +136,6 @@ def _described(
     arguments = {"pids": None if pids is None else list(pids)}
     return {
         pid: f"  pid {pid} {name!r}, {state} for {seconds:.2f} s,"
-        f" last statement: {_cut(text)}{origin(pid)}"
+        f" last statement: {on_one_line(text, _MOST_CHARACTERS)}{origin(pid)}"
         for pid, name, state, seconds, text, *_ in connection.execute(query.encode(), arguments)
     }
-
-
-def _cut(statement: str) -> str:
-    # In one piece: the blank lines of a statement would break the message apart.
-    words = " ".join(statement.split())
-    return words if len(words) <= _MOST_CHARACTERS else f"{words[:_MOST_CHARACTERS]} …"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 from testkit.core.messages import TestkitError
 from testkit.isolation.bill import Bill
+from testkit.isolation.patience import PATIENCE, SHORT_PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -33,10 +34,6 @@ __all__ = ["NOTHING", "Isolation", "Written"]
 Written = tuple[str | None, int]
 NOTHING: Final[Written] = (None, 0)
 
-# Seconds that checkouts and transactions get to end by themselves; as many those of Redis' clients.
-_PATIENCE: Final = 0.2
-# Seconds that connections get which a failed test had no chance to close.
-_SHORT_PATIENCE: Final = 0.1
 _LEAKS: Final = frozenset({"TK302", "TK311"})
 
 _P = ParamSpec("_P")
@@ -103,7 +100,7 @@ class Isolation:
             server,
             name,
             replaced=self._note_replaced,
-            suspended=self._pools.suspended,
+            others=self._pools.others,
             origin=self._pools.origin,
             make=self._spares.replace if self._spares is not None else None,
         )
@@ -280,15 +277,16 @@ class Isolation:
             return
         held: list[int] = []
         if self._pools is not None and not cut_short:
-            held = self._pools.kept(period, seconds=_PATIENCE)
+            held = self._pools.kept(period, seconds=PATIENCE)
         if self._database is not None and self._database.snapshots is not None:
             self._database.snapshots.end()
-        patience = _SHORT_PATIENCE if cut_short else _PATIENCE
-        if self._clones:
-            self._reset.exchange(who, patience=patience, held=held)
-        else:
-            release = partial(self._release, period, ends=ends_held)
-            self._reset.finish(who, patience=patience, held=held, release=release)
+        undo = self._reset.exchange if self._clones else self._reset.finish
+        undo(
+            who,
+            patience=SHORT_PATIENCE if cut_short else PATIENCE,
+            held=held,
+            release=partial(self._release, period, ends=ends_held),
+        )
 
     def _look_at_clients(self, leaks: list[TestkitError]) -> None:
         left = self._keyspace.left() if self._keyspace is not None else None

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Engine, event
 
 from testkit.isolation.bill import Bill
-from testkit.isolation.queries.normal_form import shortened
+from testkit.isolation.queries.normal_form import on_one_line
 from testkit.isolation.queries.parameters import shown
 from testkit.isolation.queries.place import leads_to
 
@@ -109,7 +109,7 @@ def _line(sent: _Sent) -> str:
     values = (
         "" if not sent.parameters else shown(_plain(sent.parameters), names=names, many=sent.many)
     )
-    sql = shortened(" ".join(sent.statement.split()), MOST_CHARACTERS)
+    sql = on_one_line(sent.statement, MOST_CHARACTERS)
     return f"{took:>10}  {sql}{'  ' if values else ''}{values}"
 
 

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["controls_transaction", "normalised", "shortened"]
+__all__ = ["controls_transaction", "normalised", "on_one_line", "shortened"]
 
 # No form of it may match two comments at once: a failing match would try every division.
 _COMMENT: Final = r"/\*(?:[^*]|\*(?!/))*\*/"
@@ -57,6 +57,11 @@ def shortened(text: str, most: int) -> str:
         return text
     head = most * 3 // 5
     return f"{text[:head].rstrip()} … {text[head - most + 3 :].lstrip()}"
+
+
+def on_one_line(sql: str, most: int) -> str:
+    """Return the statement as it was sent, but on one line and shortened: messages have lines."""
+    return shortened(" ".join(sql.split()), most)
 
 
 def _replacement(match: re.Match[str]) -> str:

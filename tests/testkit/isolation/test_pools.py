@@ -399,11 +399,11 @@ def test_only_a_connection_that_a_task_may_go_on_with_is_suspended(
     with asyncio.Runner() as runner:
         task = runner.get_loop().create_task(work())
         runner.run(at_work.wait())
-        working = len(watch.suspended())
+        working = len(watch.others())
         go_on.set()
         runner.run(asyncio.wait_for(task, 60))
-        idle = len(watch.suspended())
+        idle = len(watch.others())
         runner.run(later.dispose())
     at_once.dispose()
 
-    assert (working, idle, watch.suspended()) == (1, 0, set())
+    assert (working, idle, watch.others()) == (1, 0, set())

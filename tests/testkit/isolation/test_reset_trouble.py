@@ -220,7 +220,7 @@ def test_a_suspended_connection_is_left_alone(server: PostgresServer) -> None:
             server,
             database.name,
             replaced=lambda: None,
-            suspended=lambda: {suspended.info.backend_pid},
+            others=lambda: {suspended.info.backend_pid},
         )
         suspended.execute("ROLLBACK")
         suspended.execute("BEGIN")

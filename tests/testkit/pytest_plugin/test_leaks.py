@@ -359,9 +359,11 @@ def test_what_workers_of_wider_fixtures_hold_is_no_test_s_leak(tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answer", ["error", "warn"])
+@pytest.mark.parametrize(
+    ("answer", "mode"), [("error", "reset"), ("warn", "reset"), ("error", "clone")]
+)
 def test_a_scoped_session_that_was_left_open_can_be_used_by_the_next_test(
-    tmp_path: Path, answer: str
+    tmp_path: Path, answer: str, mode: str
 ) -> None:
     suite = Suite(
         tmp_path,
@@ -369,21 +371,24 @@ def test_a_scoped_session_that_was_left_open_can_be_used_by_the_next_test(
         test_it="""
         import pytest
         from conftest import engine, one
+        from sqlalchemy import text
         from sqlalchemy.orm import scoped_session, sessionmaker
 
         session = scoped_session(sessionmaker(engine))
 
         @pytest.mark.parametrize("time", range(3))
         def test_it(time):
+            session.execute(text("CREATE TEMP TABLE IF NOT EXISTS mine (n int)"))
+            session.commit()
             assert session.scalar(one) == 1
     """,
     )
-    suite.configure(f'{ENV}leaks = "{answer}"\n')
+    suite.configure(f'{ENV}leaks = "{answer}"\nisolation = "{mode}"\n')
     outcome = suite.run("-p", "no:randomly")
 
     if answer == "warn":
         outcome.check(passed=3)
-        assert "test_it.py:10 in test_it" in outcome.text
+        assert "test_it.py:13 in test_it" in outcome.text
         # pytest tells warnings of the same words once, with all their tests.
         assert all(f"test_it.py::test_it[{time}]" in outcome.text for time in range(3))
     else:
