@@ -214,7 +214,7 @@ class PluginSession:
         self._not_undone += mode == "none"
         if self._worker is not None:
             with plain_errors():
-                self._worker.isolation.begin_test(undone=mode != "none", clone=mode == "clone")
+                self._worker.isolation.begin_test(mode)
         teardown = item.teardown
 
         def undo() -> None:
