@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
+from testkit.core.messages import TestkitError
 from testkit.core.provided import AllowedHosts, Place, canonical, provided
 from testkit.isolation.libraries import LIBRARIES
 from testkit.system.imports import ImportWatch
@@ -56,13 +57,15 @@ class Guard:
         refused = next((place for place in places if not self._is_open(place)), None)
         if refused is None:
             return
-        raise self._refusals.error(
+        error = TestkitError(
             "TK304",
             library=library,
             place=_shown(refused),
             entry=_shown(refused, port=not refused[0].startswith("/")),
             database="not named" if database is None else f"{database}",
+            where=self._refusals.where,
         )
+        raise self._refusals.noted(error)
 
     def _is_open(self, place: Place) -> bool:
         host, port = canonical(place[0]), place[1]

@@ -29,12 +29,15 @@ class Refusals:
         self._moment = moment
         self._root = f"{Path.cwd()}/"
 
-    def error(self, code: str, **values: object) -> TestkitError:
-        """Return the error to raise, remembered; its ``where`` is the line of the project."""
+    @property
+    def where(self) -> str:
+        """Return the line of the project that asks just now, and the test."""
         site = calling_site(self._root)  # None under a loop or a thread of a library's own
         place = site and f"{site.file}:{site.line}"
-        where = ", ".join(part for part in (place, self._moment) if part)
-        error = TestkitError(code, **values, where=where)
+        return ", ".join(part for part in (place, self._moment) if part)
+
+    def noted(self, error: TestkitError) -> TestkitError:
+        """Return the error, which is about to be raised, and remember it."""
         with self._lock:
             self._refused.setdefault(_asked(error), (error, self._moment))
         return error

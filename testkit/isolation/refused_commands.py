@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import redis
 import redis.asyncio
 
+from testkit.core.messages import TestkitError
 from testkit.core.provided import canonical
 from testkit.isolation.libraries import replace_in
 from testkit.isolation.server_commands import FIRST_WORDS, server_command
@@ -79,21 +80,28 @@ class RefusedCommands:
         """Let a connection be used, or raise."""
         asked = str(connection.db or 0)
         if asked != str(self._database) and self._leads_here(connection):
-            raise self._refusals.error(
-                "TK333", asked=asked, place=self._shown, database=self._database
+            error = TestkitError(
+                "TK333",
+                asked=asked,
+                place=self._shown,
+                database=self._database,
+                where=self._refusals.where,
             )
+            raise self._refusals.noted(error)
 
     def _judge_words(self, connection: Any, words: Sequence[str], command: Sequence[Any]) -> None:
         # The longest that says what it does is COPY a b REPLACE DB 3.
         found = server_command([*words, *map(_text, command[1:6])], self._database)
         if found is not None and self._leads_here(connection):
-            raise self._refusals.error(
+            error = TestkitError(
                 "TK332",
                 command=found.name,
                 reason=found.reason,
                 place=self._shown,
                 database=self._database,
+                where=self._refusals.where,
             )
+            raise self._refusals.noted(error)
 
     def _leads_here(self, connection: Any) -> bool:
         host, port = getattr(connection, "host", None), getattr(connection, "port", None)

@@ -193,8 +193,8 @@ ISOLATION: Final[dict[str, Message]] = {
         "A connection to database {asked} of {place} was refused: testkit has leased database {database} there.",
         "{where}",
         "What is in that database is somebody else's. Settings read a number that `env` does not name, or\n"
-        'there is one in the code. Name the variable in [tool.testkit.env]: "{{redis.url}}", or\n'
-        '"{{redis.name}}" where only the number is read.',
+        "there is one in the code. Name the variable in [tool.testkit.env]: the placeholder redis.url has\n"
+        "the number of the leased database in it, redis.name is the number alone.",
         "testkit explain TK333",
         "An application that uses several databases wants a Redis of its own: take the URL out of `redis`\n"
         '("auto" is the default). Nothing was sent. A test whose code catches this error fails at its end\n'

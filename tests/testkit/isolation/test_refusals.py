@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
+from testkit.core.messages import TestkitError
 from testkit.isolation.refusals import Refusals
-
-if TYPE_CHECKING:
-    from testkit.core.messages import TestkitError
 
 
 def refuse(refusals: Refusals, place: str) -> TestkitError:
-    return refusals.error("TK304", library="any", place=place, entry=place, database="prod")
+    error = TestkitError(
+        "TK304", library="any", place=place, entry=place, database="prod", where=refusals.where
+    )
+    return refusals.noted(error)
 
 
 def test_what_was_told_is_not_told_again() -> None:
