@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RefusedCommands"]
 
+__tracebackhide__ = True  # pytest ends the traceback of a refusal where redis-py was to send
+
 _Judge = Callable[[Any, Sequence[Any]], None]
 _Replacing = Callable[[Any], Any]
 

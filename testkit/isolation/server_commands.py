@@ -23,23 +23,23 @@ class ServerCommand(NamedTuple):
 
 
 _KINDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "channels are of the whole server: in every database is heard what is published in any": (
+    "channels belong to the whole server, what is published in one database is heard in all": (
         *("PUBLISH", "SPUBLISH", "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"),
     ),
     "it hears the commands of everybody": ("MONITOR", "SYNC", "PSYNC", "REPLCONF"),
     "it empties or exchanges databases of others": ("FLUSHALL", "SWAPDB"),
     "it writes to another server": ("MIGRATE",),
-    "settings, and what the server counts and notes, are of the whole server": (
+    "settings, and what the server counts and notes, belong to the whole server": (
         *("CONFIG SET", "CONFIG REWRITE", "CONFIG RESETSTAT"),
         *("SLOWLOG RESET", "LATENCY RESET", "COMMANDLOG RESET", "ACL LOG RESET"),
         *("HOTKEYS START", "HOTKEYS STOP", "HOTKEYS RESET", "MEMORY PURGE"),
     ),
-    "users are of the whole server": ("ACL SETUSER", "ACL DELUSER", "ACL LOAD", "ACL SAVE"),
-    "functions, and the scripts that are kept or at work, are of the whole server": (
+    "users belong to the whole server": ("ACL SETUSER", "ACL DELUSER", "ACL LOAD", "ACL SAVE"),
+    "functions, and the scripts that are kept or at work, belong to the whole server": (
         *("FUNCTION LOAD", "FUNCTION DELETE", "FUNCTION FLUSH", "FUNCTION RESTORE"),
         *("FUNCTION KILL", "SCRIPT FLUSH", "SCRIPT KILL", "SCRIPT DEBUG"),
     ),
-    "indexes of the search are of the whole server": (
+    "search indexes belong to the whole server": (
         *("FT.CREATE", "FT.ALTER", "FT.DROPINDEX", "FT.DROP", "FT.CONFIG SET"),
         *("FT.ALIASADD", "FT.ALIASUPDATE", "FT.ALIASDEL"),
         *("FT.DICTADD", "FT.DICTDEL", "FT.SYNUPDATE"),

@@ -60,15 +60,15 @@ def test_every_such_command_of_a_server_is_decided(redis_client: redis.Redis) ->
     assert numbered == {"reset", "select"}
 
 
-@pytest.mark.parametrize("name", sorted(REFUSED))
-def test_what_is_refused_is_refused_in_any_case_with_any_arguments(name: str) -> None:
-    for words in (name.split(), name.lower().split()):
-        found = server_command([*words, "some", "secret"], LEASED)
+def test_what_is_refused_is_refused_in_any_case_with_any_arguments() -> None:
+    for name in REFUSED:
+        for words in (name.split(), name.lower().split()):
+            found = server_command([*words, "some", "secret"], LEASED)
 
-        assert found is not None
-        assert found.name.startswith(name)
-        assert "secret" not in found.name
-    assert name.split(maxsplit=1)[0] in FIRST_WORDS
+            assert found is not None
+            assert found.name.startswith(name)
+            assert "secret" not in found.name
+        assert name.split(maxsplit=1)[0] in FIRST_WORDS
 
 
 @pytest.mark.parametrize(

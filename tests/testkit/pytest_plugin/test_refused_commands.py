@@ -122,6 +122,7 @@ def test_each_is_refused_at_the_line_that_asked_and_nothing_is_sent(
     assert "TK333: A connection to database 1 of 127.0.0.1:" in outcome.messages
     assert "test_it.py:15, test_it.py::test_publish" in outcome.messages
     assert "testkit explain TK332" in outcome.messages
+    assert "refused_commands.py" not in outcome.text
     assert calls(somebody, *names) == before
     assert till == b"1"
 
