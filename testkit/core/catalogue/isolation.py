@@ -178,6 +178,30 @@ ISOLATION: Final[dict[str, Message]] = {
         "the test or its fixture. A wider-scoped fixture may make a role: it stays until the fixture\n"
         "removes it.",
     ),
+    "TK332": Message(
+        "A command that would reach beyond a leased database of Redis",
+        "{command} was not sent to {place}, where testkit has leased database {database} and no more: {reason}.",
+        "{where}",
+        "That Redis is not testkit's own: other workers, other runs and other people use it as well.\n"
+        "Where tests need this command, let them have a Redis of their own: take the URL out of `redis`\n"
+        '("auto" is the default). There everything may be sent, and is undone.',
+        "testkit explain TK332",
+        "Nothing was sent, neither this command nor the pipeline around it. redis_disposable = true changes\n"
+        "nothing here: testkit may empty databases then, and the server has others all the same. What a Lua\n"
+        "script calls is not seen. A test whose code catches this error fails at its end all the same.",
+    ),
+    "TK333": Message(
+        "A connection to another database of a leased Redis",
+        "A connection to database {asked} of {place} was refused: testkit has leased database {database} there.",
+        "{where}",
+        "What is in that database is somebody else's. Settings read a number that `env` does not name, or\n"
+        "there is one in the code. Name the variable in [tool.testkit.env]: the placeholder redis.url has\n"
+        "the number of the leased database in it, redis.name is the number alone.",
+        "testkit explain TK333",
+        "An application that uses several databases wants a Redis of its own: take the URL out of `redis`\n"
+        '("auto" is the default). Nothing was sent. A test whose code catches this error fails at its end\n'
+        "all the same.",
+    ),
     "TK341": Message(
         "A test's database could not be exchanged",
         "{who} asked for a database that is thrown away, but {holder} had changed the schema.",
