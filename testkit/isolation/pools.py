@@ -25,6 +25,7 @@ from testkit.isolation.connections import (
     server_port,
     usable_here,
 )
+from testkit.isolation.loops import LoopEnds, cut_off
 from testkit.isolation.session_state import SessionState
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class PoolWatch:
         self._bill = bill or Bill()
         self._generation = 0
         self._loops: dict[int, asyncio.AbstractEventLoop] = {}
+        self._ends = LoopEnds(self._idle_in)
         # What was there before the test: threads, and the tasks of each loop that was known.
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._before: dict[asyncio.AbstractEventLoop, weakref.WeakSet[asyncio.Task[Any]]] = {}
@@ -208,6 +210,19 @@ class PoolWatch:
             and any(h.task is not None and self.is_of_the_test(h) for h in watched.holders)
         )
 
+    def _idle_in(self, loop: asyncio.AbstractEventLoop) -> list[Any]:
+        """Withdraw what was made in that loop and is of no use in another; answer the drivers'."""
+        found = []
+        for each in list(self._watched.values()):
+            entry = each.entry()
+            connection = entry.dbapi_connection if entry is not None else None
+            if connection is None or each.loop is not loop or each.held():
+                continue
+            if not usable_here(connection, None):
+                each.exchange = True
+                found.append(connection.driver_connection)
+        return found
+
     def _withdraw(self, watched: _Watched) -> bool:
         entry = watched.entry()
         if entry is None or entry.dbapi_connection is None:
@@ -234,6 +249,8 @@ class PoolWatch:
                 entry.info[self._key] = self._watched[pid] = watched
                 if loop is not None:
                     self._loops[pid] = loop
+                    if not usable_here(connection, None):
+                        self._ends.follow(connection, loop)
 
     def _checked_out(
         self,
@@ -255,10 +272,13 @@ class PoolWatch:
             raise self._exchanged(entry, "the database was replaced by testkit")
         if watched.exchange:
             raise self._exchanged(entry, _LEFT)
-        if watched.period == self._periods.now or shared:
+        if shared:
             return
         if not usable_here(connection, watched.loop):
-            return  # the application's own error is the better one
+            cut_off(connection.driver_connection, watched.loop)
+            raise self._exchanged(entry, "the connection was made in another event loop")
+        if watched.period == self._periods.now:
+            return
         if watched.period is None:
             watched.state = _state_of(connection, watched, asks=pool in self._lasting)
         elif watched.state is None or not self._put_back(connection, watched.state):
