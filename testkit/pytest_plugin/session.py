@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -63,8 +64,8 @@ class PluginSession:
         self._worker: Worker | None = None
         self._guard: Guard | None = None
         self._periods = Periods()
-        self.cut_short = True
-        self.failed = False
+        self.cut_short, self.failed = True, False
+        self.kept: str | None = None  # what was said of the test's database
         self._told = False
         self._mode_of: Callable[[pytest.Item, Settings], str] | None = None
         self._not_undone = 0
@@ -177,7 +178,7 @@ class PluginSession:
             self._mode_of = modes.mode_of
             modes.choose_modes(items, self.settings, modes.folder_marks(self._config))
         if any(item.get_closest_marker("leaks") for item in items):
-            _leaks().check_markers(items)
+            _part("leaks").check_markers(items)
 
     def _mode(self, item: pytest.Item) -> str:
         return self._mode_of(item, self.settings) if self._mode_of else self.settings.isolation
@@ -205,7 +206,7 @@ class PluginSession:
         request = getattr(item, "_request", None)
         current.session = request and (lambda: request.getfixturevalue("db_session"))
         self.cut_short = True  # until a report says otherwise: an exit makes none
-        self.failed = False
+        self.failed, self.kept = False, None
         self._periods.turn()
         period = self._periods.now
         if self._guard is not None:
@@ -225,14 +226,15 @@ class PluginSession:
             current.made.clear()
             try:
                 teardown()
-            except BaseException:
+            except BaseException as error:
                 self.cut_short = True
+                _part("keeping").teardown_failed(item, self, error)
                 raise
             finally:
                 self._periods.turn()
                 if self._worker is not None:
                     try:
-                        _leaks().finish_test(
+                        _part("leaks").finish_test(
                             item,
                             self._worker,
                             period=period,
@@ -246,7 +248,7 @@ class PluginSession:
 
     def end_fixture(self, fixture: object, item: pytest.Item) -> None:
         """Undo what a wider-scoped fixture did, now that it ended behind that test."""
-        _leaks().end_fixture(item, self.worker, fixture)
+        _part("leaks").end_fixture(item, self.worker, fixture)
 
     def _end_run_here(self, session: pytest.Session) -> None:
         """Tear everything down where the run ends with this test."""
@@ -387,10 +389,8 @@ def _extras_named() -> Iterator[None]:
         raise missing_extra(error.name or "", sys.executable) or error from error
 
 
-def _leaks() -> ModuleType:
-    from testkit.pytest_plugin import leaks  # where there is a worker only
-
-    return leaks
+def _part(name: str) -> ModuleType:
+    return import_module(f"testkit.pytest_plugin.{name}")  # where there is a worker only
 
 
 def _put(name: str, value: str | None) -> None:
