@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from testkit.pytest_plugin.session import PluginSession
     from testkit.pytest_plugin.worker import Worker
 
-__all__ = ["teardown_failed", "told_of"]
+__all__ = ["told_of"]
 
-# By which a run ends, or a test is left out: no failure of the test.
-_NO_FAILURE: Final = (KeyboardInterrupt, pytest.exit.Exception, pytest.skip.Exception)
 # The tests of this process that have one of the run's places: a rerun takes none of its own.
 _placed: Final = pytest.StashKey[set[str]]()
 
@@ -30,14 +28,6 @@ def told_of(item: pytest.Item, session: PluginSession, phase: str) -> str | None
     """
     parts = [session.worker.isolation.evidence(), _kept(item, session, phase)]
     return "\n".join(part for part in parts if part) or None
-
-
-def teardown_failed(item: pytest.Item, session: PluginSession, error: BaseException) -> None:
-    """Keep the database of a test that fails only now, before what it did is undone."""
-    if not session.isolates or session.kept is not None or isinstance(error, _NO_FAILURE):
-        return
-    if (line := _kept(item, session, "teardown")) is not None:
-        item.add_report_section("teardown", "testkit", line)
 
 
 def _kept(item: pytest.Item, session: PluginSession, phase: str) -> str | None:

@@ -226,9 +226,8 @@ class PluginSession:
             current.made.clear()
             try:
                 teardown()
-            except BaseException as error:
+            except BaseException:
                 self.cut_short = True
-                _part("keeping").teardown_failed(item, self, error)
                 raise
             finally:
                 self._periods.turn()

@@ -38,9 +38,9 @@ SELECT ARRAY(SELECT extname::text FROM pg_extension ORDER BY 1),
                      SELECT oid FROM pg_database WHERE datname = current_database())))
              ORDER BY 1)
 """
-_END: Final = (
-    "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE application_name = %s"
-)
+_END: Final = """
+SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE application_name = %s
+"""
 
 
 class NotKeptError(Exception):
@@ -119,7 +119,7 @@ def _run(command: list[str], environment: dict[str, str], file: Path) -> None:
 
 def _reason(code: int, said: str) -> str:
     if "due to statement timeout" in said and "LOCK TABLE" in said:
-        return f"a transaction that is still open holds a lock for which pg_dump waited {_LOCK_SECONDS} s"
+        return f"pg_dump waited {_LOCK_SECONDS} s for a lock that an open transaction holds"
     words = " ".join(said.replace("pg_dump: ", "").split()) or f"pg_dump ended with {code}"
     return words if len(words) <= _MOST_CHARACTERS else f"{words[: _MOST_CHARACTERS - 1]}…"
 
