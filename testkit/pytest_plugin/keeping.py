@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["told_of"]
 
+# That the keeper of a server gets to say that it has ended.
+_NEWS_SECONDS: Final = 1.0
 # The tests of this process that have one of the run's places: a rerun takes none of its own.
 _placed: Final = pytest.StashKey[set[str]]()
 
@@ -49,6 +51,8 @@ def _used(worker: Worker) -> bool:
 
 
 def _keep(item: pytest.Item, session: PluginSession, phase: str) -> str | None:
+    from psycopg import OperationalError
+
     worker = session.worker
     try:
         if not _has_place(item, worker):
@@ -60,8 +64,10 @@ def _keep(item: pytest.Item, session: PluginSession, phase: str) -> str | None:
         origin = Origin(item.nodeid, phase, worker.run.token, worker.run.worker)
         with worker.isolation.bill.timed("databases kept"):
             put(item.config.rootpath, origin, lambda file: dump_database(server, database, file))
+            if worker.settings.isolation == "none":
+                worker.written_to()  # whatever pg_dump made the server write
     except Exception as error:  # noqa: BLE001 - the same
-        if worker.look():
+        if worker.look(seconds=_NEWS_SECONDS if isinstance(error, OperationalError) else 0):
             return None  # the run ends, and says so
         words = str(error).splitlines() or [type(error).__name__]
         told = TestkitError("TK351", reason=words[0], nodeid=item.nodeid)

@@ -47,12 +47,15 @@ class NotKeptError(Exception):
     """Why a database could not be dumped, in words."""
 
 
-def dump_database(server: PostgresServer, database: str, file: Path) -> Contents:
+def dump_database(
+    server: PostgresServer, database: str, file: Path, *, seconds: float = _MOST_SECONDS
+) -> Contents:
     """Write what is committed in the database into a new file, without testkit's own schema.
 
     In the dump are testkit's triggers, which ``restore`` leaves out: pg_dump has no word for it.
-    Returns when its session has ended, also where it did not get to its end. Raises NotKeptError,
-    psycopg.Error where the server does not answer, OSError where the file cannot be written.
+    Returns when its session has ended, also where it did not get to its end in so many seconds.
+    Raises NotKeptError, psycopg.Error where the server does not answer, OSError where the file
+    cannot be written.
     """
     program = find_client_for("pg_dump", server, at_least=server.major)
     if program is None:
@@ -75,11 +78,11 @@ def dump_database(server: PostgresServer, database: str, file: Path) -> Contents
     ]
     application = f"testkit keeps {os.urandom(6).hex()}"
     with _session_ended(server, application):
-        _run(command, client_environment(server, database, application), file)
+        _run(command, client_environment(server, database, application), file, seconds)
     return Contents(server.version, program.version, tuple(row[0]), tuple(row[1]))
 
 
-def _run(command: list[str], environment: dict[str, str], file: Path) -> None:
+def _run(command: list[str], environment: dict[str, str], file: Path, seconds: float) -> None:
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     with (
         os.fdopen(descriptor, "r+b") as output,
@@ -100,7 +103,7 @@ def _run(command: list[str], environment: dict[str, str], file: Path) -> None:
             process.kill()
 
         # No timeout of subprocess': a test may have stopped the clock that it reads.
-        timer = threading.Timer(_MOST_SECONDS, give_up)
+        timer = threading.Timer(seconds, give_up)
         timer.daemon = True
         timer.start()
         try:
@@ -109,7 +112,7 @@ def _run(command: list[str], environment: dict[str, str], file: Path) -> None:
             timer.cancel()
             process.kill()
         if late.is_set():
-            raise NotKeptError(f"pg_dump did not get to its end in {_MOST_SECONDS:.0f} s")
+            raise NotKeptError(f"pg_dump did not get to its end in {seconds:.0f} s")
         if process.returncode != 0:
             raise NotKeptError(_reason(process.returncode, said.decode(errors="replace")))
         output.seek(0)
