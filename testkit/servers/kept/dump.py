@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg
 
-from testkit.servers.kept.clients import client_environment, find_client_for
+from testkit.servers.kept.clients import find_client_for, variables_for
 from testkit.servers.kept.shelf import Contents
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def dump_database(
         connection.execute(f"SET statement_timeout = '{_LOCK_SECONDS}s'")
         row = connection.execute(_CONTENTS).fetchone()
     assert row is not None
-    command = [
-        program.path,
+    arguments = [
         "--format=custom",
         "--compress=1",
         "--no-sync",
@@ -78,7 +77,8 @@ def dump_database(
     ]
     application = f"testkit keeps {os.urandom(6).hex()}"
     with _session_ended(server, application):
-        _run(command, client_environment(server, database, application), file, seconds)
+        variables = variables_for(server, database, application)
+        _run(*program.command(arguments, variables), file, seconds)
     return Contents(server.version, program.version, tuple(row[0]), tuple(row[1]))
 
 

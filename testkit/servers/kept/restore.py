@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from psycopg import sql
 
 from testkit.core.messages import TestkitError
-from testkit.servers.kept.clients import client_environment, find_client_for, major_of
+from testkit.servers.kept.clients import find_client_for, major_of, variables_for
 
 if TYPE_CHECKING:
     from testkit.servers.kept.shelf import Kept
@@ -51,13 +51,13 @@ def restore(kept: Kept, server: PostgresServer, database: str) -> None:
             place=kept.dump,
         )
     assert program is not None
-    environment = client_environment(server, database, _APPLICATION)
-    listed = _called(kept, [program.path, "--list", str(kept.dump)], environment)
+    variables, dump = variables_for(server, database, _APPLICATION), str(kept.dump)
+    listed = _called(kept, *program.command(["--list", dump], variables, [dump]))
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", errors="surrogateescape") as chosen:
         chosen.writelines(f"{line}\n" for line in listed.split("\n") if not is_ours(line))
         chosen.flush()
-        command = [program.path, "--no-password", f"--use-list={chosen.name}"]
-        _called(kept, [*command, f"--dbname={database}", str(kept.dump)], environment)
+        arguments = ["--no-password", f"--use-list={chosen.name}", f"--dbname={database}", dump]
+        _called(kept, *program.command(arguments, variables, [chosen.name, dump]))
 
 
 def is_ours(line: str) -> bool:

