@@ -138,6 +138,16 @@ def test_a_lock_keeps_pg_dump_out_for_a_bounded_time_and_no_session_stays(
     assert left == [(0,)]
 
 
+def test_a_server_newer_than_every_pg_dump_is_not_dumped(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    newer = dataclasses.replace(postgres_server, version="99.1")
+    with pytest.raises(NotKeptError, match="there is no pg_dump of PostgreSQL 99 or newer: "):
+        dump_database(newer, "postgres", tmp_path / "dump")
+
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_what_a_server_cannot_take_is_said_before_anything_is_restored(
     postgres_server: PostgresServer, tmp_path: Path

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,6 +102,31 @@ def test_what_could_not_be_written_leaves_nothing_and_the_older_one_stays(tmp_pa
 
     assert found.dump.read_text() == "old"
     assert sorted(p.name for p in found.folder.parent.iterdir()) == [".lock", found.folder.name]
+
+
+def test_of_several_that_keep_the_same_at_once_one_stays_whole(tmp_path: Path) -> None:
+    texts = [str(number) * 1000 for number in range(10)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda text: put(tmp_path, origin("test_a.py::it"), written(text)), texts))
+    [found] = kept_in(tmp_path)
+
+    assert found.dump.read_text() in texts
+    assert sorted(p.name for p in found.folder.parent.iterdir()) == [".lock", found.folder.name]
+
+
+def test_what_a_killed_run_left_half_done_goes_with_the_next(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", "from testkit.servers.ownership.workshop import *; print(maker())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    draft = tmp_path / ".testkit/kept" / f".draft-{ended.stdout.strip()}-x"
+    put(tmp_path, origin("test_a.py::test_it"), written("dump"))
+    draft.mkdir()
+    put(tmp_path, origin("test_a.py::test_it"), written("dump"))
+
+    assert not draft.exists()
 
 
 def test_a_folder_that_leads_elsewhere_is_not_written_to(tmp_path: Path) -> None:
