@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -12,11 +13,15 @@ import pytest
 from testkit.core.messages import TestkitError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from testkit.pytest_plugin.session import PluginSession
     from testkit.pytest_plugin.worker import Worker
 
-__all__ = ["told_of"]
+__all__ = ["told_of", "watch"]
 
+# By which a run ends, or a test is left out: no failure of the test.
+_NO_FAILURE: Final = (KeyboardInterrupt, pytest.exit.Exception, pytest.skip.Exception)
 # That the keeper of a server gets to say that it has ended.
 _NEWS_SECONDS: Final = 1.0
 # The tests of this process that have one of the run's places: a rerun takes none of its own.
@@ -30,6 +35,34 @@ def told_of(item: pytest.Item, session: PluginSession, phase: str) -> str | None
     """
     parts = [session.worker.isolation.evidence(), _kept(item, session, phase)]
     return "\n".join(part for part in parts if part) or None
+
+
+def watch(item: pytest.Item, session: PluginSession) -> None:
+    """Keep the database also of a test whose fixtures fail when they are torn down.
+
+    pytest's report of that comes when what the test did is undone.
+    """
+    if not session.settings.keep_failed:
+        return
+    item.__dict__.pop("addfinalizer", None)  # of the run before this one
+    add = item.addfinalizer
+
+    def add_watched(fin: Callable[[], object]) -> None:
+        add(partial(_finish, fin, item, session))
+
+    item.addfinalizer = add_watched  # type: ignore[method-assign]
+
+
+def _finish(finalizer: Callable[[], object], item: pytest.Item, session: PluginSession) -> None:
+    __tracebackhide__ = True
+    try:
+        finalizer()
+    except _NO_FAILURE:
+        raise
+    except BaseException:
+        if session.kept is None and (line := _kept(item, session, "teardown")) is not None:
+            item.add_report_section("teardown", "testkit", line)
+        raise
 
 
 def _kept(item: pytest.Item, session: PluginSession, phase: str) -> str | None:

@@ -66,9 +66,8 @@ class PluginSession:
         self._periods = Periods()
         self.cut_short, self.failed = True, False
         self.kept: str | None = None  # what was said of the test's database
-        self._told = False
+        self._told, self._not_undone = False, 0
         self._mode_of: Callable[[pytest.Item, Settings], str] | None = None
-        self._not_undone = 0
         self._gone: str | None = None
         self.name, self.token, self.controller = place_in_run(_RUN)
         self._set({_RUN: f"{self.token}:{self.controller}"})
@@ -214,6 +213,7 @@ class PluginSession:
         mode = self._mode(item)
         self._not_undone += mode == "none"
         if self._worker is not None:
+            _part("keeping").watch(item, self)
             with plain_errors():
                 self._worker.isolation.begin_test(undone=mode != "none", clone=mode == "clone")
         teardown = item.teardown

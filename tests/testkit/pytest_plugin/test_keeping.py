@@ -112,6 +112,14 @@ def test_each_failed_test_keeps_just_what_it_had_committed(tmp_path: Path) -> No
         def test_setup(broken):
             pass
 
+        @pytest.fixture
+        def checked(write):
+            yield
+            assert 0
+
+        def test_teardown(checked, write):
+            write("teardown")
+
         @pytest.mark.isolation("none")
         def test_none(write):
             write("none")
@@ -121,7 +129,7 @@ def test_each_failed_test_keeps_just_what_it_had_committed(tmp_path: Path) -> No
     outcome = suite.run("--testkit-keep-failed", "9")
     told = commands(outcome)
 
-    assert [words[:2] for words in told] == [["testkit", "psql"]] * 7
+    assert [words[:2] for words in told] == [["testkit", "psql"]] * 8
     assert sorted(words[2] for words in told) == sorted(kept(tmp_path))
     assert {
         words[2].partition("::")[2].partition("[")[0]: names(tmp_path, words[2]) for words in told
@@ -130,9 +138,10 @@ def test_each_failed_test_keeps_just_what_it_had_committed(tmp_path: Path) -> No
         "test_two": ["of the module", "two"],
         "test_clone": ["clone", "of the module"],
         "test_setup": ["of the module", "set-up"],
+        "test_teardown": ["of the module", "teardown"],
         "test_none": ["none", "of the module"],
     }
-    assert {o["phase"] for o in kept(tmp_path).values()} == {"setup", "call"}
+    assert {o["phase"] for o in kept(tmp_path).values()} == {"setup", "call", "teardown"}
 
 
 def test_the_command_stands_last_behind_what_was_asked(tmp_path: Path) -> None:
