@@ -79,7 +79,9 @@ def dump_database(
     with _session_ended(server, application):
         variables = variables_for(server, database, application)
         _run(*program.command(arguments, variables), file, seconds)
-    return Contents(server.version, program.version, tuple(row[0]), tuple(row[1]))
+    # Debian's servers say more than the number.
+    version = server.version.partition(" ")[0]
+    return Contents(version, program.version, tuple(row[0]), tuple(row[1]))
 
 
 def _run(command: list[str], environment: dict[str, str], file: Path, seconds: float) -> None:

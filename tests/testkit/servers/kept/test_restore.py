@@ -12,7 +12,9 @@ import pytest
 from psycopg import sql
 
 from testkit.core.messages import TestkitError
+from testkit.core.options import Settings
 from testkit.isolation.journal import Journal
+from testkit.servers.kept.clients import find_client_for
 from testkit.servers.kept.dump import JOURNALS, NotKeptError, dump_database
 from testkit.servers.kept.restore import is_ours, restore
 from testkit.servers.kept.shelf import Kept, Origin
@@ -20,10 +22,11 @@ from tests.support.dumps import dump
 from tests.support.journalled import PEOPLE, journalled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from testkit.servers.postgres import PostgresServer
+    from testkit.servers.run import Run
 
 SCHEMA = (
     *PEOPLE,
@@ -146,6 +149,26 @@ def test_a_server_newer_than_every_pg_dump_is_not_dumped(
         dump_database(newer, "postgres", tmp_path / "dump")
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_an_older_server_takes_what_a_newer_pg_restore_has_to_say(
+    tmp_path: Path, new_run: Callable[..., Run]
+) -> None:
+    run = new_run(tmp_path, Settings(postgres="local"))
+    try:
+        server = run.ensure_postgres()
+    except TestkitError as closed:
+        pytest.skip(f"no installed PostgreSQL here: {closed.code}")
+    newer = find_client_for("pg_restore", server, at_least=server.major + 1)
+    if newer is None:
+        pytest.skip(f"no pg_restore newer than the installed {server.version}")
+    with journalled(server, *PEOPLE) as database, empty_database(server) as restored:
+        found = kept(server, database.name, tmp_path)
+        contents = dataclasses.replace(found.contents, dumped_by=newer.version)
+        restore(dataclasses.replace(found, contents=contents), server, restored)
+
+        assert project_lines(server, restored) == project_lines(server, database.name)
 
 
 @pytest.mark.slow
