@@ -212,6 +212,54 @@ ISOLATION: Final[dict[str, Message]] = {
         "Put what the fixture does into the migrations, let it be a function-scoped one, or let the test have\n"
         '@pytest.mark.isolation("reset").',
     ),
+    "TK351": Message(
+        "The database of a failed test was not kept",
+        "the database of this test was not kept: {reason}",
+        "{nodeid}",
+        "Only what is committed can be kept, by a pg_dump that is at least as new as the server, in a folder\n"
+        "that can be written.",
+        "testkit explain TK351",
+        "The test failed for another reason, and nothing else fails for this one. A transaction of the\n"
+        "test that is still open and holds a table in ACCESS EXCLUSIVE mode (DDL, TRUNCATE, LOCK) keeps\n"
+        "pg_dump out. A dump lies in .testkit/kept below pytest's root folder. keep_failed = 0 turns it off.",
+    ),
+    "TK352": Message(
+        "No database of that test is kept",
+        "Nothing is kept of {wanted!r}. Kept are:\n{kept}",
+        "{place}",
+        "The databases of the first failed tests of a run are kept (option keep_failed), those of the last\n"
+        "five runs in which any test failed.",
+        "testkit psql --kept",
+        "Name the test as pytest does, or by any part of that which only one kept test has. A test that\n"
+        "used no database leaves none. What is for psql itself stands behind --.",
+    ),
+    "TK353": Message(
+        "Several kept databases are meant",
+        "{wanted!r} is a part of the names of several tests of which a database is kept:\n{kept}",
+        "{place}",
+        "A part of a test's name is enough where only one kept test has it.",
+        "testkit psql --kept",
+        "Write more of the name, or all of it.",
+    ),
+    "TK354": Message(
+        "A kept database does not fit the server here",
+        "The database of {nodeid} cannot be restored on Postgres {version} ({backend}): {reason}.",
+        "{place}",
+        "The server that the configuration leads to now is not like the one that the test ran on.",
+        "testkit psql --kept",
+        "Choose another one for the command, as for a run: TESTKIT_POSTGRES=docker testkit psql …. A server\n"
+        "that testkit itself starts gets the roles that the dump names; on a server of `testkit up` or of\n"
+        "others they must be there.",
+    ),
+    "TK355": Message(
+        "A kept database could not be restored",
+        "pg_restore could not restore the database of {nodeid}:\n{log}",
+        "{place}",
+        "The dump wants what this server or this role does not allow or have.",
+        "testkit psql --kept",
+        "The dump stays. It is of pg_dump's custom format, so that pg_restore can be tried on it by hand. The\n"
+        "triggers and event triggers in it whose names contain testkit are not the project's: leave them out.",
+    ),
     "TK371": Message(
         "A constraint did not hold at the end of a test",
         "What the test had committed breaks a constraint that waits for the end of a transaction: {reason}.",
