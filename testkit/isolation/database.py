@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.pool import NullPool
@@ -71,17 +71,23 @@ class Database:
 
         return Queries(self._address, self._root)
 
-    def session(self) -> Session:
-        """Return a new session; close it, or use it in a ``with`` block."""
+    def session(self, **options: Any) -> Session:
+        """Return a new session; close it, or use it in a ``with`` block.
+
+        ``options`` are SQLAlchemy's, such as ``expire_on_commit=False``.
+        """
         from sqlalchemy.orm import Session
 
-        return Session(self.engine)
+        return Session(self.engine, **options)
 
-    def async_session(self) -> AsyncSession:
-        """Return a new asynchronous session; close it, or use it in an ``async with`` block."""
+    def async_session(self, **options: Any) -> AsyncSession:
+        """Return a new asynchronous session; close it, or use it in an ``async with`` block.
+
+        ``options`` are SQLAlchemy's, such as ``expire_on_commit=False``.
+        """
         from sqlalchemy.ext.asyncio import AsyncSession
 
-        return AsyncSession(self.async_engine)
+        return AsyncSession(self.async_engine, **options)
 
     def snapshot(self) -> Snapshot:
         """Keep what is committed now, by whomever, for ``restore``.

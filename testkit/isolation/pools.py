@@ -56,6 +56,12 @@ class _Checkout(NamedTuple):
         """Return whether it has not been returned."""
         return (holder := self.holder()) is not None and holder.is_valid
 
+    def goes_on(self) -> bool:
+        """Return whether its task has not ended or, without one, another thread has not."""
+        if self.task is not None:
+            return (task := self.task()) is not None and not task.done()
+        return self.thread is not threading.current_thread() and self.thread.is_alive()
+
     def __str__(self) -> str:
         task = self.task() if self.task is not None else None
         main = self.thread is threading.main_thread()
@@ -172,6 +178,14 @@ class PoolWatch:
             pid
             for pid, loop in self._loops.items()
             if not loop.is_running() and _tasks(loop) and not self._is_left_in(pid, loop)
+        }
+
+    def held_elsewhere(self) -> set[int]:
+        """Return the backends that another thread holds, or a task that has not ended."""
+        return {
+            each.pid
+            for each in list(self._watched.values())
+            if each.held() and all(holder.goes_on() for holder in each.holders)
         }
 
     def kept(self, period: int, *, seconds: float) -> list[int]:

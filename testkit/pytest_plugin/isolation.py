@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from functools import partial, wraps
 from itertools import count
-from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 from testkit.core.messages import TestkitError
 from testkit.isolation.bill import Bill
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from testkit.isolation.reset import DatabaseReset
     from testkit.isolation.server_wide import ServerWide
     from testkit.isolation.spares import SpareDatabases
+    from testkit.isolation.uncommitted import Uncommitted
     from testkit.servers.postgres import PostgresServer
     from testkit.servers.run import Run
 
@@ -69,6 +70,7 @@ class Isolation:
         self._server_wide: ServerWide | None = None
         self._keyspace: Keyspace | LeasedKeyspace | None = None
         self._pools: PoolWatch | None = None
+        self._watch: Callable[[], Uncommitted] | None = None
         self._begun = False
         self._clones = self._replaced = False
         self._owners: dict[object, int] = {}
@@ -109,6 +111,7 @@ class Isolation:
         self.lock_waits.start()
         self._evidence = Evidence(server, name, self.bill)
         self._evidence.statements.start()
+        self._watch = partial(_uncommitted, server, name, self._reset, self._pools, f"{self._root}/")
         database.snapshots = Snapshots(self._reset, lambda: next(self._numbers))
         self._database = database
 
@@ -153,6 +156,10 @@ class Isolation:
             self._pools.note_others()
         if self._evidence is not None:
             self._evidence.statements.forget()
+
+    def watch_setup(self) -> Uncommitted | None:
+        """Return what follows the set-up of a shared fixture, None where nothing is undone."""
+        return self._watch() if self._watch and self._reset else None
 
     @_billed
     def before_fixture(self) -> Written:
@@ -355,3 +362,9 @@ class Isolation:
         except Exception:
             if not self._is_gone():
                 raise
+
+
+def _uncommitted(*arguments: Any) -> Uncommitted:
+    from testkit.isolation.uncommitted import Uncommitted  # needs the ORM
+
+    return Uncommitted(*arguments)

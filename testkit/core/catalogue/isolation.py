@@ -186,4 +186,76 @@ ISOLATION: Final[dict[str, Message]] = {
         "Put what the fixture does into the migrations, let it be a function-scoped one, or let the test have\n"
         '@pytest.mark.isolation("reset").',
     ),
+    "TK342": Message(
+        "testkit.shared cannot be used like this",
+        "@testkit.shared: {reason}.",
+        "{where}",
+        "A shared fixture builds data once for all tests of a class, a module, a package or a worker.",
+        "testkit explain TK342",
+        'Write @testkit.shared, which is scope="module", or @testkit.shared(scope="class"), "package" or\n'
+        '"session", above a function, sync or async, that returns or yields. For one test there is\n'
+        "@pytest.fixture.",
+    ),
+    "TK343": Message(
+        "A shared fixture left a transaction open",
+        "At the end of its set-up the {who} was in a transaction:\n{blockers}",
+        "{where}",
+        "A session was not committed or, after its last commit, read something. What it wrote no test can\n"
+        "see, and its locks would stand in the way of every test.",
+        "testkit explain TK343",
+        "Commit, and close the session before the fixture returns or yields:\n"
+        "    with database.session() as session:\n"
+        "        session.add(...)\n"
+        "        session.commit()\n"
+        "    yield ...\n"
+        "The sessions were closed and what was committed is undone. A connection may stay open over the tests,\n"
+        "as long as it is in no transaction.",
+    ),
+    "TK344": Message(
+        "A shared fixture did not commit what it wrote",
+        "The set-up of the {who} wrote this and did not commit it:\n{statements}",
+        "{where}",
+        "Closing a session rolls back what it has not committed. So the tests would not find it.",
+        "testkit explain TK344",
+        "Call session.commit() (or connection.commit(), or use engine.begin()) before the session is closed.\n"
+        "What the set-up rolls back by calling rollback() is not asked for.",
+    ),
+    "TK345": Message(
+        "A shared fixture gives objects that tests cannot read",
+        "The {who} gives objects of the ORM that its tests cannot read:\n{objects}",
+        "{where}",
+        "A commit expires the attributes of a session's objects, and only an open session can load them\n"
+        "again: DetachedInstanceError. A session that is still open would load what a test changed, and\n"
+        "hold a transaction in it.",
+        "testkit explain TK345",
+        "Return ids and let each test load what it needs, or keep the values:\n"
+        "    with database.session(expire_on_commit=False) as session:\n"
+        "        session.add(shop)\n"
+        "        session.commit()\n"
+        "    return shop\n"
+        "Read such an object in the tests; to change the row, load it there: db_session.get(Shop, shop.id).\n"
+        "Relationships that were not loaded before the session was closed cannot be read either.",
+    ),
+    "TK346": Message(
+        "An asynchronous shared fixture was asked for while a loop runs",
+        "The shared fixture {fixture} is asynchronous and was asked for while an event loop runs.",
+        "{test}",
+        "request.getfixturevalue was called in an asynchronous test or fixture.",
+        "testkit explain TK346",
+        "Name the fixture among the test's arguments, or use @pytest.mark.usefixtures: then it is set up before\n"
+        "the loop runs.",
+    ),
+    "TK347": Message(
+        "A wider fixture asked for what belongs to one test",
+        "A fixture of scope {scope} asked for {fixture}, which belongs to one test.",
+        "{test}",
+        "{fixture} is closed behind each test, so no fixture that lasts longer can have it.",
+        "testkit explain TK347",
+        "Ask for `database` or `redis_server`, which last as long as the worker, and open your own:\n"
+        "    with database.session() as session: ...               (db_session)\n"
+        "    async with database.async_session() as session: ...   (async_db_session)\n"
+        "    with redis.Redis.from_url(redis_server.url) as c: ... (redis_client)\n"
+        "What is committed there is the state from which every test of the scope starts. @testkit.shared finds\n"
+        "a commit that was forgotten.",
+    ),
 }

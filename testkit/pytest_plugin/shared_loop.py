@@ -1,0 +1,91 @@
+"""The event loop in which an asynchronous shared fixture is set up and torn down."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+from typing import TYPE_CHECKING, Any, Final
+
+from testkit.core.messages import TestkitError
+from testkit.isolation.opened import OpenedIn
+from testkit.pytest_plugin.closing import loop_scope_of
+from testkit.pytest_plugin.session import plain_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+    import pytest
+
+__all__ = ["steps_in_loop"]
+
+# From the narrowest to the widest.
+_SCOPES: Final = ("function", "class", "module", "package", "session")
+
+_Run = "Callable[[Coroutine[Any, Any, Any]], Any]"
+
+
+def steps_in_loop(
+    function: Any, request: pytest.FixtureRequest, arguments: tuple[Any, ...], named: dict[str, Any]
+) -> Iterator[object]:
+    """Yield the value of a coroutine function or an asynchronous generator function.
+
+    It runs in the loop of the tests under pytest-asyncio, where that lives as long as the fixture;
+    else in one of its own, whose pooled connections are closed before another loop can get them.
+    Raises TK346 where a loop runs already.
+    """
+    __tracebackhide__ = True
+    _refuse_running_loop(request)
+    if inspect.iscoroutinefunction(function):
+        with _loop(request) as run:
+            value = run(function(*arguments, **named))
+        yield value
+        return
+    with _loop(request) as run:
+        generator = function(*arguments, **named)
+        while True:
+            try:
+                value = run(anext(generator))
+            except StopAsyncIteration:
+                return
+            yield value
+
+
+@contextlib.contextmanager
+def _loop(request: pytest.FixtureRequest) -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
+    if (name := _loop_of_the_tests(request)) is not None:
+        yield request.getfixturevalue(name).run_until_complete
+        return
+    # With a factory it does not become the thread's current loop, which is for others to set.
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        opened = OpenedIn(runner.get_loop())
+
+        def run(step: Coroutine[Any, Any, Any]) -> Any:
+            __tracebackhide__ = True
+            try:
+                return runner.run(step)
+            finally:
+                runner.run(opened.close_idle())
+
+        try:
+            yield run
+        finally:
+            opened.stop()
+
+
+def _loop_of_the_tests(request: pytest.FixtureRequest) -> str | None:
+    """Return the fixture that gives it, None where it goes before the fixture does."""
+    if not request.config.pluginmanager.hasplugin("testkit-asyncio"):
+        return None
+    item = request._pyfuncitem  # noqa: SLF001 - the node of a wider fixture is not the test
+    scope = loop_scope_of(item)
+    if scope is None or _SCOPES.index(scope) < _SCOPES.index(request.scope):
+        return None
+    return f"testkit_loop_{scope}"
+
+
+def _refuse_running_loop(request: pytest.FixtureRequest) -> None:
+    with contextlib.suppress(RuntimeError):
+        asyncio.get_running_loop()
+        with plain_errors():
+            raise TestkitError("TK346", fixture=request.fixturename, test=request._pyfuncitem.nodeid)  # noqa: SLF001 - as above
