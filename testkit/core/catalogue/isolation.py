@@ -200,10 +200,11 @@ ISOLATION: Final[dict[str, Message]] = {
         "A shared fixture left a transaction open",
         "At the end of its set-up the {who} was in a transaction:\n{blockers}",
         "{where}",
-        "A session was not committed or, after its last commit, read something. What it wrote no test can\n"
-        "see, and its locks would stand in the way of every test.",
+        "A session was not committed or, after its last commit, read something. No test can see what it wrote,\n"
+        "and its locks would stand in the way of every test. Commit, and close it before the fixture\n"
+        "returns or yields.",
         "testkit explain TK343",
-        "Commit, and close the session before the fixture returns or yields:\n"
+        "Write it so:\n"
         "    with database.session() as session:\n"
         "        session.add(...)\n"
         "        session.commit()\n"
@@ -215,10 +216,11 @@ ISOLATION: Final[dict[str, Message]] = {
         "A shared fixture did not commit what it wrote",
         "The set-up of the {who} wrote this and did not commit it:\n{statements}",
         "{where}",
-        "Closing a session rolls back what it has not committed. So the tests would not find it.",
+        "Closing a session rolls back what it has not committed, so no test would find it. Call\n"
+        "session.commit() before the session is closed.",
         "testkit explain TK344",
-        "Call session.commit() (or connection.commit(), or use engine.begin()) before the session is closed.\n"
-        "What the set-up rolls back by calling rollback() is not asked for.",
+        "With SQLAlchemy Core it is connection.commit() or `with engine.begin() as connection:`, with a driver\n"
+        "alone its own commit. What the set-up rolls back by calling rollback() is not asked for.",
     ),
     "TK345": Message(
         "A shared fixture gives objects that tests cannot read",
@@ -226,7 +228,7 @@ ISOLATION: Final[dict[str, Message]] = {
         "{where}",
         "A commit expires the attributes of a session's objects, and only an open session can load them\n"
         "again: DetachedInstanceError. A session that is still open would load what a test changed, and\n"
-        "hold a transaction in it.",
+        "hold a transaction. Return ids, or use database.session(expire_on_commit=False) and close it.",
         "testkit explain TK345",
         "Return ids and let each test load what it needs, or keep the values:\n"
         "    with database.session(expire_on_commit=False) as session:\n"
@@ -249,13 +251,10 @@ ISOLATION: Final[dict[str, Message]] = {
         "A wider fixture asked for what belongs to one test",
         "A fixture of scope {scope} asked for {fixture}, which belongs to one test.",
         "{test}",
-        "{fixture} is closed behind each test, so no fixture that lasts longer can have it.",
+        "{fixture} is closed behind each test, so nothing that lasts longer can have it. Ask for\n{instead}",
         "testkit explain TK347",
-        "Ask for `database` or `redis_server`, which last as long as the worker, and open your own:\n"
-        "    with database.session() as session: ...               (db_session)\n"
-        "    async with database.async_session() as session: ...   (async_db_session)\n"
-        "    with redis.Redis.from_url(redis_server.url) as c: ... (redis_client)\n"
-        "What is committed there is the state from which every test of the scope starts. @testkit.shared finds\n"
-        "a commit that was forgotten.",
+        "`database` and `redis_server` last as long as the worker. What is committed there by a wider fixture\n"
+        "is the state from which every test of its scope starts; @testkit.shared finds a commit that was\n"
+        "forgotten.",
     ),
 }

@@ -191,3 +191,138 @@ def test_each_mistake_is_an_error_at_set_up_and_leaves_nothing(tmp_path: Path) -
         if code.startswith("TK"):
             assert all(f"class fixture {name} " in each for each in said), said
             assert all(re.search(rf"test_it\.py:\d+ in {name}", each) for each in said), said
+
+
+MEANT = """
+import contextlib
+import psycopg
+import pytest
+import testkit
+from models import Shop
+from sqlalchemy import insert, text
+from sqlalchemy.exc import IntegrityError
+
+def add(name):
+    return insert(Shop).values(name=name)
+
+@testkit.shared
+def rolls_back_on_purpose(database):
+    with database.session() as session:
+        session.add(Shop(name="no"))
+        session.flush()
+        session.rollback()
+        session.add(Shop(name="one"))
+        session.commit()
+        session.add(Shop(name="one"))
+        with contextlib.suppress(IntegrityError):
+            session.commit()
+        session.rollback()
+    with database.session() as session, session.begin():
+        session.execute(add("two"))
+        with contextlib.suppress(ZeroDivisionError), session.begin_nested():
+            session.execute(add("no"))
+            1 / 0
+    with contextlib.suppress(ZeroDivisionError), database.engine.begin() as connection:
+        connection.execute(add("no"))
+        1 / 0
+
+@testkit.shared
+def takes_an_object_out_again(database):
+    with database.session() as session:
+        shop = Shop(name="no")
+        session.add(shop)
+        session.expunge(shop)
+
+@testkit.shared
+def uses_the_driver(database):
+    with psycopg.connect(database.url("libpq")) as connection:
+        connection.execute("INSERT INTO shop (name) VALUES ('three')")
+
+@testkit.shared
+def commits_by_itself(database):
+    with database.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(add("four"))
+
+@testkit.shared
+def writes_to_a_temporary_table(database):
+    with database.engine.connect() as connection:
+        connection.execute(text("CREATE TEMP TABLE aside (n int)"))
+        connection.execute(text("INSERT INTO aside VALUES (1)"))
+
+@testkit.shared
+def changes_nothing(database):
+    with database.engine.connect() as connection:
+        connection.execute(text("UPDATE shop SET name = 'no' WHERE false"))
+
+@testkit.shared
+def holds_a_connection(database):
+    with database.engine.connect() as connection, database.session() as session:
+        session.execute(add("five"))
+        session.commit()
+        connection.execute(text("SELECT 1"))
+        connection.commit()
+        yield connection
+
+@testkit.shared
+def needs_no_database():
+    return 1
+
+@pytest.mark.parametrize("n", range(2))
+def test_it(n, rolls_back_on_purpose, takes_an_object_out_again, uses_the_driver, commits_by_itself,
+            writes_to_a_temporary_table, changes_nothing, holds_a_connection, needs_no_database, names):
+    assert names() == ["five", "four", "one", "three", "two"]
+    assert holds_a_connection.scalar(text("SELECT count(*) FROM shop")) == 5
+    holds_a_connection.commit()
+"""
+
+
+@pytest.mark.slow
+def test_what_is_meant_is_no_mistake(tmp_path: Path) -> None:
+    suite = Suite(tmp_path, models=MODELS, conftest=CONFTEST)
+    suite.configure(ENV)
+    suite.write("test_it.py", MEANT)
+    outcome = suite.run()
+
+    outcome.check(passed=2)
+
+
+@pytest.mark.slow
+def test_a_wider_fixture_that_asks_for_a_test_s_own_is_told_what_to_ask_for(tmp_path: Path) -> None:
+    suite = Suite(
+        tmp_path,
+        test_it="""
+        import pytest
+        import testkit
+
+        @testkit.shared
+        def shop(db_session):
+            pass
+
+        @pytest.fixture(scope="session")
+        def cache(redis_client):
+            pass
+
+        @pytest.fixture
+        def own():
+            pass
+
+        @testkit.shared
+        def other(own):
+            pass
+
+        def test_shop(shop):
+            pass
+
+        def test_cache(cache):
+            pass
+
+        def test_other(other):
+            pass
+    """,
+    )
+    outcome = suite.run("-p", "no:randomly")
+
+    outcome.check(code=1, error=3)
+    assert outcome.text.count("TK347: A fixture of scope") == 2
+    assert "`database`, and write: with database.session() as session:" in outcome.text
+    assert "`redis_server`, and write: with redis.Redis.from_url" in outcome.text
