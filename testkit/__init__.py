@@ -7,15 +7,15 @@ The pytest plugin loads by itself (``testkit.pytest_plugin``); factories stand i
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from testkit.pytest_plugin.shared import shared
-
 __all__ = ["shared"]
 
+if TYPE_CHECKING:
+    from testkit.pytest_plugin.shared import shared
+else:  # to a type checker, every name would be one of this package
 
-def __getattr__(name: str) -> object:
-    if name == "shared":
-        from testkit.pytest_plugin.shared import shared as found
+    def __getattr__(name: str) -> object:
+        if name == "shared":
+            from testkit.pytest_plugin.shared import shared as found
 
-        return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

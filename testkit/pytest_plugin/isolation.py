@@ -111,7 +111,9 @@ class Isolation:
         self.lock_waits.start()
         self._evidence = Evidence(server, name, self.bill)
         self._evidence.statements.start()
-        self._watch = partial(_uncommitted, server, name, self._reset, self._pools, f"{self._root}/")
+        self._watch = partial(
+            _uncommitted, server, name, self._reset, self._pools, f"{self._root}/"
+        )
         database.snapshots = Snapshots(self._reset, lambda: next(self._numbers))
         self._database = database
 

@@ -12,7 +12,7 @@ __all__ = ["wider_one"]
 _INSTEAD: Final = {
     "db_session": "`database`, and write: with database.session() as session:",
     "async_db_session": "`database`, and write: async with database.async_session() as session:",
-    "redis_client": "`redis_server`, and write: with redis.Redis.from_url(redis_server.url) as client:",
+    "redis_client": "`redis_server`, and write: with Redis.from_url(redis_server.url) as client:",
     "async_redis_client": "`redis_server`, and open a redis.asyncio.Redis of its url there.",
 }
 # As pytest says it.

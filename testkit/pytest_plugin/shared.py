@@ -23,7 +23,6 @@ __all__ = ["shared"]
 _SCOPES: Final = ("class", "module", "package", "session")
 
 _Scope = Literal["class", "module", "package", "session"]
-_Ids = "Sequence[object | None] | Callable[[Any], object | None] | None"
 _F = TypeVar("_F", bound="Callable[..., object]")
 
 
@@ -42,7 +41,7 @@ def shared(
     function: Any = None,
     /,
     *,
-    scope: str = "module",
+    scope: Any = "module",
     params: Iterable[object] | None = None,
     autouse: bool = False,
     ids: Any = None,
@@ -63,11 +62,7 @@ def shared(
         __tracebackhide__ = True
         _refuse(function, scope)
         marker: Any = pytest.fixture(
-            scope=scope,  # type: ignore[arg-type] # one of _SCOPES
-            params=params,
-            autouse=autouse,
-            ids=ids,
-            name=name,
+            scope=scope, params=params, autouse=autouse, ids=ids, name=name
         )
         return marker(_followed(function))
 

@@ -22,8 +22,6 @@ __all__ = ["steps_in_loop"]
 # From the narrowest to the widest.
 _SCOPES: Final = ("function", "class", "module", "package", "session")
 
-_Run = "Callable[[Coroutine[Any, Any, Any]], Any]"
-
 
 def steps_in_loop(
     function: Any, request: pytest.FixtureRequest, arguments: tuple[Any, ...], named: dict[str, Any]
@@ -87,5 +85,6 @@ def _loop_of_the_tests(request: pytest.FixtureRequest) -> str | None:
 def _refuse_running_loop(request: pytest.FixtureRequest) -> None:
     with contextlib.suppress(RuntimeError):
         asyncio.get_running_loop()
+        test = request._pyfuncitem.nodeid  # noqa: SLF001 - as above
         with plain_errors():
-            raise TestkitError("TK346", fixture=request.fixturename, test=request._pyfuncitem.nodeid)  # noqa: SLF001 - as above
+            raise TestkitError("TK346", fixture=request.fixturename, test=test)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 import testkit
 from testkit.core.messages import TestkitError
 from tests.support.suites import Suite
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ENV = """
     schema = "metadata:models:Base.metadata"
@@ -122,11 +121,11 @@ def test_importing_testkit_loads_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("scope", ["function", "test", "Module", None])
-def test_a_scope_that_it_does_not_know_is_refused_where_it_stands(scope: str) -> None:
+def test_a_scope_that_it_does_not_know_is_refused_where_it_stands(scope: Any) -> None:
     def shop() -> None: ...
 
     with pytest.raises(TestkitError, match=r"TK342.*(?s:.*)test_shared.py:\d+ in .*shop"):
-        testkit.shared(scope=scope)(shop)  # type: ignore[call-overload]
+        testkit.shared(scope=scope)(shop)
 
 
 @pytest.mark.parametrize("function", ["module", Suite, pytest.fixture(lambda: 1)])
@@ -146,3 +145,206 @@ def test_every_test_of_its_scope_starts_from_what_it_built(suite: Suite) -> None
     outcome = suite.run("-p", "no:randomly")
 
     outcome.check(passed=9)
+
+
+@pytest.mark.slow
+def test_it_is_in_each_clone(suite: Suite) -> None:
+    suite.configure(ENV + '    isolation = "clone"\n')
+    suite.write("test_a.py", CORE)
+    suite.write("test_b.py", AFTER)
+    outcome = suite.run("-p", "no:randomly")
+
+    outcome.check(passed=9)
+
+
+@pytest.mark.slow
+def test_without_isolation_it_is_a_fixture_like_any_other(suite: Suite) -> None:
+    suite.configure(ENV + '    isolation = "none"\n')
+    suite.write(
+        "test_a.py",
+        """
+        import testkit
+        from models import Shop
+
+        @testkit.shared
+        def shop(database):
+            with database.session() as session:
+                session.add(Shop(name="corner"))
+                session.commit()
+                session.add(Shop(name="never committed"))
+
+        def test_one(shop, names, db_session):
+            assert names() == ["corner"]
+            db_session.add(Shop(name="another"))
+            db_session.commit()
+
+        def test_two(shop, names):
+            assert names() == ["another", "corner"]
+        """,
+    )
+    outcome = suite.run("-p", "no:randomly")
+
+    outcome.check(passed=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("dist", "most"), [("load", 2), ("loadscope", 1)])
+def test_each_worker_that_needs_it_builds_it_once(suite: Suite, dist: str, most: int) -> None:
+    suite.write(
+        "test_a.py",
+        """
+        import os, pathlib
+        import pytest
+        import testkit
+        from models import Shop
+
+        @testkit.shared
+        def shop(database):
+            with pathlib.Path("built").open("a") as file:
+                print(os.environ["PYTEST_XDIST_WORKER"], file=file)
+            with database.session() as session:
+                session.add(Shop(name="corner"))
+                session.commit()
+
+        @pytest.mark.parametrize("n", range(8))
+        def test_it(n, shop, names):
+            assert names() == ["corner"]
+        """,
+    )
+    outcome = suite.run("-n", "2", "--dist", dist)
+    built = (suite.folder / "built").read_text().split()
+
+    outcome.check(passed=8)
+    assert 1 <= len(built) <= most
+    assert len(built) == len({*built})
+
+
+@pytest.mark.slow
+def test_it_stands_wherever_a_fixture_may_stand(suite: Suite) -> None:
+    for name in ("__init__", "conftest", "test_one", "test_two"):
+        suite.write(f"inner/{name}.py", "")
+    suite.write(
+        "inner/conftest.py",
+        """
+        import testkit
+        from models import Shop
+
+        @testkit.shared(scope="package", autouse=True)
+        def of_the_package(database):
+            with database.session() as session, session.begin():
+                session.add(Shop(name="of the package"))
+        """,
+    )
+    suite.write(
+        "inner/test_one.py",
+        """
+        import testkit
+        from models import Shop
+
+        class TestIt:
+            @testkit.shared(scope="class")
+            @classmethod
+            def shop(cls, database, request):
+                assert request.cls is cls
+                with database.session() as session:
+                    session.add(Shop(name="of the class"))
+                    session.commit()
+                yield cls
+
+            @testkit.shared(scope="class")
+            @staticmethod
+            async def later(shop, database):
+                async with database.async_session() as session:
+                    session.add(Shop(name="of the class, too"))
+                    await session.commit()
+
+            def test_one(self, shop, later, names):
+                assert shop is TestIt
+                assert names() == ["of the class", "of the class, too", "of the package"]
+        """,
+    )
+    suite.write(
+        "inner/test_two.py", 'def test_it(names):\n    assert names() == ["of the package"]\n'
+    )
+    suite.write("test_outside.py", "def test_it(names):\n    assert names() == []\n")
+    outcome = suite.run("-p", "no:randomly")
+
+    outcome.check(passed=3)
+
+
+@pytest.mark.slow
+def test_what_pytest_says_of_a_fixture_it_says_of_a_shared_one(suite: Suite) -> None:
+    suite.write(
+        "test_it.py",
+        '''
+        import testkit
+
+        @testkit.shared
+        def never(database):
+            if False:
+                yield
+
+        @testkit.shared
+        def twice(database):
+            """A fixture that goes on too long."""
+            yield 1
+            yield 2
+
+        @testkit.shared
+        async def twice_later():
+            yield 1
+            yield 2
+
+        def test_never(never):
+            pass
+
+        def test_twice(twice):
+            pass
+
+        def test_twice_later(twice_later):
+            pass
+        ''',
+    )
+    outcome = suite.run("-p", "no:randomly")
+    shown = suite.run("--fixtures")
+
+    assert "2 passed, 2 errors" in outcome.text, outcome.text
+    assert "never did not yield a value" in outcome.text
+    assert outcome.text.count("fixture function has more than one 'yield'") == 2
+    assert re.findall(r"test_it\.py:(\d+)$", outcome.text, re.MULTILINE) == ["9", "15"]
+    assert "twice [module scope] -- test_it.py:9" in shown.text
+    assert "A fixture that goes on too long." in shown.text
+
+
+@pytest.mark.slow
+def test_mypy_knows_it(tmp_path: Path) -> None:
+    file = tmp_path / "typed.py"
+    file.write_text(
+        """
+import testkit
+
+@testkit.shared
+def plain() -> int:
+    return 1
+
+@testkit.shared(scope="session", params=[1, 2], ids=str, name="other", autouse=True)
+async def named() -> int:
+    return 1
+
+reveal_type(plain)
+reveal_type(named)
+testkit.shared(scope="function")
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", file],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=Suite(tmp_path).environment(MYPYPATH=str(Path(testkit.__file__).parents[1])),
+    )
+
+    assert 'Revealed type is "def () -> int"' in done.stdout, done.stdout
+    assert "Coroutine[Any, Any, int]" in done.stdout.replace("typing.", "").replace("builtins.", "")
+    assert re.findall(r"error: .*\[([a-z-]+)\]", done.stdout) == ["call-overload"], done.stdout

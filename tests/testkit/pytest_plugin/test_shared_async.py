@@ -119,6 +119,53 @@ def test_one_works_in_every_mode_and_loop(tmp_path: Path, way: str, driver: str)
 
 
 @pytest.mark.slow
+def test_it_runs_in_the_loop_of_the_tests_where_that_lives_as_long(tmp_path: Path) -> None:
+    """So it may take what other fixtures opened in that loop."""
+    ini = "asyncio_mode = auto\nasyncio_default_test_loop_scope = session"
+    suite = suite_of(tmp_path, ini, "asyncpg")
+    suite.write(
+        "test_it.py",
+        """
+        import asyncio
+        import os
+        import pytest
+        import pytest_asyncio
+        import testkit
+        from models import Shop
+        from sqlalchemy import insert, select
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        @pytest_asyncio.fixture(scope="session", loop_scope="session")
+        async def engine():
+            engine = create_async_engine(os.environ["DATABASE_URL"].replace("psycopg", "asyncpg"))
+            async with engine.connect() as connection:
+                await connection.execute(select(1))
+            yield engine
+            await engine.dispose()
+
+        @testkit.shared
+        async def loop(engine):
+            async with engine.begin() as connection:
+                await connection.execute(insert(Shop).values(name="corner"))
+            return asyncio.get_running_loop()
+
+        @pytest.mark.parametrize("n", range(2))
+        async def test_it(n, loop, engine, names):
+            assert loop is asyncio.get_running_loop()
+            async with engine.begin() as connection:
+                assert (await connection.scalars(select(Shop.name))).all() == ["corner"]
+                await connection.execute(insert(Shop).values(name="another"))
+
+        def test_sync(loop, names):
+            assert names() == ["corner"]
+        """,
+    )
+    outcome = suite.run()
+
+    outcome.check(passed=3)
+
+
+@pytest.mark.slow
 def test_it_needs_no_plugin(tmp_path: Path) -> None:
     suite = suite_of(tmp_path, "", "psycopg")
     suite.write("pytest.ini", "[pytest]\nfilterwarnings = error\n")
@@ -130,7 +177,9 @@ def test_it_needs_no_plugin(tmp_path: Path) -> None:
         """,
     )
     suite.write("test_b.py", AFTER)
-    outcome = suite.run("-p", "no:randomly", "-p", "no:pytest_asyncio.plugin", "-p", "no:anyio.pytest_plugin")
+    outcome = suite.run(
+        "-p", "no:randomly", "-p", "no:pytest_asyncio.plugin", "-p", "no:anyio.pytest_plugin"
+    )
 
     outcome.check(passed=2)
 

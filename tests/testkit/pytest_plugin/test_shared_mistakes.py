@@ -185,7 +185,9 @@ def test_each_mistake_is_an_error_at_set_up_and_leaves_nothing(tmp_path: Path) -
     outcome.check(code=1, error=2 * len(MISTAKES), passed=len(MISTAKES) + 1)
     assert "TK302" not in outcome.text
     for name, (code, words, _) in MISTAKES.items():
-        said = re.findall(rf"_ ERROR at setup of Test_{name}\.test_\w+ _(.*?)\n[_=]{{2}}", outcome.text, re.S)
+        said = re.findall(
+            rf"_ ERROR at setup of Test_{name}\.test_\w+ _(.*?)\n[_=]{{2}}", outcome.text, re.DOTALL
+        )
         assert len(said) == 2
         assert all(code in each and words in each for each in said), said
         if code.startswith("TK"):
@@ -325,4 +327,4 @@ def test_a_wider_fixture_that_asks_for_a_test_s_own_is_told_what_to_ask_for(tmp_
     outcome.check(code=1, error=3)
     assert outcome.text.count("TK347: A fixture of scope") == 2
     assert "`database`, and write: with database.session() as session:" in outcome.text
-    assert "`redis_server`, and write: with redis.Redis.from_url" in outcome.text
+    assert "`redis_server`, and write: with Redis.from_url" in outcome.text
