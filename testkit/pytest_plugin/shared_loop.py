@@ -21,6 +21,8 @@ __all__ = ["steps_in_loop"]
 
 # From the narrowest to the widest.
 _SCOPES: Final = ("function", "class", "module", "package", "session")
+# What asyncio says of it: there is no kind of its own.
+_NOT_ASYNCIO: Final = "Task got bad yield: "
 
 
 def steps_in_loop(
@@ -30,7 +32,7 @@ def steps_in_loop(
 
     It runs in the loop of the tests under pytest-asyncio, where that lives as long as the fixture;
     else in one of its own, whose pooled connections are closed before another loop can get them.
-    Raises TK346 where a loop runs already.
+    Raises TK346 where a loop runs already, TK348 where it waits for what is not asyncio's.
     """
     __tracebackhide__ = True
     _refuse_running_loop(request)
@@ -52,7 +54,8 @@ def steps_in_loop(
 @contextlib.contextmanager
 def _loop(request: pytest.FixtureRequest) -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
     if (name := _loop_of_the_tests(request)) is not None:
-        yield request.getfixturevalue(name).run_until_complete
+        loop = request.getfixturevalue(name)
+        yield lambda step: _run(request, loop.run_until_complete, step)
         return
     # With a factory it does not become the thread's current loop, which is for others to set.
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
@@ -61,7 +64,7 @@ def _loop(request: pytest.FixtureRequest) -> Iterator[Callable[[Coroutine[Any, A
         def run(step: Coroutine[Any, Any, Any]) -> Any:
             __tracebackhide__ = True
             try:
-                return runner.run(step)
+                return _run(request, runner.run, step)
             finally:
                 runner.run(opened.close_idle())
 
@@ -69,6 +72,27 @@ def _loop(request: pytest.FixtureRequest) -> Iterator[Callable[[Coroutine[Any, A
             yield run
         finally:
             opened.stop()
+
+
+def _run(
+    request: pytest.FixtureRequest,
+    run: Callable[[Coroutine[Any, Any, Any]], Any],
+    step: Coroutine[Any, Any, Any],
+) -> Any:
+    __tracebackhide__ = True
+    try:
+        return run(step)
+    except RuntimeError as error:
+        _, found, what = str(error).partition(_NOT_ASYNCIO)
+        if not found:
+            raise
+        with plain_errors():
+            raise TestkitError(
+                "TK348",
+                fixture=request.fixturename,
+                what=what,
+                test=request._pyfuncitem.nodeid,  # noqa: SLF001 - as below
+            ) from error
 
 
 def _loop_of_the_tests(request: pytest.FixtureRequest) -> str | None:
@@ -85,6 +109,6 @@ def _loop_of_the_tests(request: pytest.FixtureRequest) -> str | None:
 def _refuse_running_loop(request: pytest.FixtureRequest) -> None:
     with contextlib.suppress(RuntimeError):
         asyncio.get_running_loop()
-        test = request._pyfuncitem.nodeid  # noqa: SLF001 - as above
+        test = request._pyfuncitem.nodeid  # noqa: SLF001 - see above
         with plain_errors():
             raise TestkitError("TK346", fixture=request.fixturename, test=test)

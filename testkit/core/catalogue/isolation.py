@@ -257,4 +257,14 @@ ISOLATION: Final[dict[str, Message]] = {
         "is the state from which every test of its scope starts; @testkit.shared finds a commit that was\n"
         "forgotten.",
     ),
+    "TK348": Message(
+        "An asynchronous shared fixture waited for what is not asyncio's",
+        "The shared fixture {fixture} waited for {what}, which asyncio does not know.",
+        "{test}",
+        "Asynchronous shared fixtures run on asyncio, as SQLAlchemy and redis-py do, also beside tests that run on\n"
+        "trio.",
+        "testkit explain TK348",
+        "Build the data without trio. Tests on trio can use what such a fixture returns, as long as that belongs to\n"
+        "no loop: ids and values.",
+    ),
 }

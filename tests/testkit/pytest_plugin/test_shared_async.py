@@ -222,6 +222,17 @@ def test_what_it_did_not_commit_is_an_error(tmp_path: Path) -> None:
                 await session.commit()
             raise ValueError("on purpose")
 
+        class OfAnotherLibrary:
+            def __await__(self):
+                yield "a checkpoint"
+
+        @testkit.shared
+        async def foreign():
+            await OfAnotherLibrary()
+
+        def test_foreign(foreign):
+            pass
+
         def test_closed(closed):
             pass
 
@@ -243,12 +254,13 @@ def test_what_it_did_not_commit_is_an_error(tmp_path: Path) -> None:
     )
     outcome = suite.run("-p", "no:randomly")
 
-    outcome.check(code=1, error=4, passed=1, failed=1)
+    outcome.check(code=1, error=5, passed=1, failed=1)
     for words in (
         "TK344: The set-up of the module fixture closed",
         "TK343: At the end of its set-up the module fixture in_use",
         "TK345: The module fixture attached",
         "ValueError: on purpose",
         "TK346: The shared fixture by_coroutine",
+        "TK348: The shared fixture foreign waited for 'a checkpoint'",
     ):
         assert words in outcome.text

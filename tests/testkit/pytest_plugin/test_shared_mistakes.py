@@ -197,6 +197,7 @@ def test_each_mistake_is_an_error_at_set_up_and_leaves_nothing(tmp_path: Path) -
 
 MEANT = """
 import contextlib
+import threading
 import psycopg
 import pytest
 import testkit
@@ -266,12 +267,30 @@ def holds_a_connection(database):
         yield connection
 
 @testkit.shared
+def works_in_a_thread(database):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work():
+        with database.engine.begin() as connection:
+            connection.execute(text("SELECT count(*) FROM shop"))
+            begun.set()
+            go_on.wait()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    begun.wait()
+    yield
+    go_on.set()
+    thread.join()
+
+@testkit.shared
 def needs_no_database():
     return 1
 
 @pytest.mark.parametrize("n", range(2))
 def test_it(n, rolls_back_on_purpose, takes_an_object_out_again, uses_the_driver, commits_by_itself,
-            writes_to_a_temporary_table, changes_nothing, holds_a_connection, needs_no_database, names):
+            writes_to_a_temporary_table, changes_nothing, holds_a_connection, works_in_a_thread, needs_no_database,
+            names):
     assert names() == ["five", "four", "one", "three", "two"]
     assert holds_a_connection.scalar(text("SELECT count(*) FROM shop")) == 5
     holds_a_connection.commit()
