@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from testkit.core.addresses import Address
+    from testkit.isolation.further import FurtherDatabases
     from testkit.isolation.queries.expectation import Queries
     from testkit.isolation.snapshots import Snapshot, Snapshots
 
@@ -34,10 +35,12 @@ class Database:
     uses, so that it may be used from any event loop.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, further: FurtherDatabases | None = None) -> None:
+        """``further`` is given to one that ``another`` made."""
         self._address = address
         self._async_connections: list[object] = []
         self.snapshots: Snapshots | None = None
+        self.further, self._is_further = further, further is not None
         self._root = Path.cwd()  # now: a test may go elsewhere
 
     def url(self, driver: str | None = None) -> str:
@@ -89,6 +92,16 @@ class Database:
 
         return AsyncSession(self.async_engine, **options)
 
+    def another(self) -> Database:
+        """Return one more database, made now from the same template, on the same server.
+
+        It is dropped, with its sessions, behind the test or the wider-scoped fixture in which it
+        was made. A transaction that is open then is a leak, TK302; nothing else is looked for. It
+        has no snapshots. Raises TK349 for more than eight at a time.
+        """
+        assert self.further is not None
+        return self.further.make()
+
     def snapshot(self) -> Snapshot:
         """Keep what is committed now, by whomever, for ``restore``.
 
@@ -106,6 +119,9 @@ class Database:
         self._kept_states().restore(snapshot)
 
     def _kept_states(self) -> Snapshots:
+        if self.snapshots is None and self._is_further:
+            reason = "only the worker's own database has snapshots"
+            raise TestkitError("TK349", call="another(), then snapshot()", reason=reason)
         if self.snapshots is None:
             raise TestkitError("TK306")
         return self.snapshots

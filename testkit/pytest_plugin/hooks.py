@@ -174,6 +174,8 @@ def pytest_fixture_setup(
         session.worker.isolation.after_fixture(
             fixturedef, f"{fixturedef.scope} fixture {fixturedef.argname}", before
         )
+        if session.worker.further is not None:
+            session.worker.further.claim(fixturedef)
     return result
 
 

@@ -159,6 +159,15 @@ class Isolation:
         if self._evidence is not None:
             self._evidence.statements.forget()
 
+    def origin(self, pid: int) -> str:
+        """Return, for a message, where that backend's connection was checked out, if known."""
+        return self._pools.origin(pid) if self._pools is not None else ""
+
+    def close_sessions(self, pids: Collection[int]) -> None:
+        """Close the ORM's sessions of this thread that hold one of these backends."""
+        if self._pools is not None:
+            self._pools.close_sessions(pids)
+
     def watch_setup(self) -> Uncommitted | None:
         """Return what follows the set-up of a shared fixture, None where nothing is undone."""
         return self._watch() if self._watch and self._reset else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from testkit.core.messages import TestkitError
+from testkit.isolation.patience import PATIENCE, SHORT_PATIENCE
 from testkit.pytest_plugin.session import plain_errors
 
 if TYPE_CHECKING:
@@ -39,12 +40,13 @@ def finish_test(
     item: pytest.Item, worker: Worker, *, period: int, cut_short: bool, undone: bool
 ) -> None:
     """Undo what the test did, and tell what it left in use; keep it where it is not ``undone``."""
+    leaks = _end_further(worker, None, SHORT_PATIENCE if cut_short else PATIENCE)
+    answer = _answer(item, worker.settings)
     if not undone:
         with plain_errors():
             worker.isolation.keep_test(item.nodeid)
+        _tell(item, leaks, "note" if cut_short else answer)
         return
-    answer = _answer(item, worker.settings)
-    leaks: list[TestkitError] = []
     try:
         with plain_errors():
             worker.isolation.finish_test(
@@ -61,9 +63,14 @@ def finish_test(
 
 def end_fixture(item: pytest.Item, worker: Worker, fixture: object) -> None:
     """Undo what a wider-scoped fixture did that ended behind the test; tell what it left in use."""
+    leaks = _end_further(worker, fixture, PATIENCE)
     with plain_errors():
-        leaks = worker.isolation.end_fixture(fixture)
+        leaks += worker.isolation.end_fixture(fixture)
     _tell(item, leaks, _answer(item, worker.settings))
+
+
+def _end_further(worker: Worker, fixture: object, patience: float) -> list[TestkitError]:
+    return worker.further.end(fixture, patience=patience) if worker.further is not None else []
 
 
 def _tell(item: pytest.Item, leaks: Sequence[TestkitError], answer: str) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from testkit.core.messages import TestkitError
     from testkit.core.options import Settings
     from testkit.isolation.database import Database
+    from testkit.isolation.further import FurtherDatabases
     from testkit.servers.postgres import PostgresServer
     from testkit.servers.redis import RedisServer
 
@@ -74,6 +75,8 @@ class Worker:
             progress=_progress,
         )
         self.database: Database | None = None
+        self.further: FurtherDatabases | None = None
+        self._periods = periods
         self.isolation = Isolation(periods, lambda: self.look(seconds=_NEWS_SECONDS), root)
         self._database_lock = threading.Lock()
         self._redis_lock = threading.Lock()
@@ -160,6 +163,7 @@ class Worker:
                     self.isolation.add_database(
                         database, server, self.run.database, alone=self.run.processes == 1
                     )
+                self.further = database.further = self._further(server)
                 self.database = database
         return self.database
 
@@ -170,6 +174,17 @@ class Worker:
             if self.settings.isolation != "none":
                 self.isolation.add_redis(self.run)
         return server
+
+    def _further(self, server: PostgresServer) -> FurtherDatabases:
+        from testkit.isolation.further import FurtherDatabases
+
+        return FurtherDatabases(
+            server,
+            self.run.database,
+            self._periods,
+            close_sessions=self.isolation.close_sessions,
+            origin=self.isolation.origin,
+        )
 
     def _prepare(self, address: Address) -> Database:
         from testkit.isolation import pools, reset  # noqa: F401 - loaded for ensure_database
@@ -205,6 +220,8 @@ class Worker:
         while self._early:
             self._early.pop().join()
         self.isolation.close()
+        if self.further is not None:
+            self.further.close()
         if self.database is not None:
             self.database.dispose()
         self.run.close()

@@ -267,4 +267,14 @@ ISOLATION: Final[dict[str, Message]] = {
         "Build the data without trio. Tests on trio can use what such a fixture returns, as long as that belongs to\n"
         "no loop: ids and values.",
     ),
+    "TK349": Message(
+        "Another database cannot be had, or cannot do that",
+        "database.{call}: {reason}.",
+        "the running test",
+        "database.another() gives databases that go with their test, beside the worker's own, to which all\n"
+        "tests are reset.",
+        "testkit explain TK349",
+        "Each goes behind the test, or the wider fixture, in which it was made; one test rarely needs more than\n"
+        "two. What has to be the state of many tests belongs in the worker's own database.",
+    ),
 }
