@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 
 import pytest
 
+from testkit.core.current import current
 from testkit.core.messages import TestkitError
 from testkit.pytest_plugin.session import key, plain_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from sqlalchemy.orm import Session
 
     from testkit.isolation.uncommitted import Uncommitted
 
@@ -52,6 +55,7 @@ def shared(
     What it commits, and what it sets in Redis, is there for every test of the scope, whatever the
     one before did to it, and goes when the scope ends. A set-up that leaves something uncommitted
     (TK343, TK344) or that gives objects which tests cannot read (TK345) is an error of its own.
+    Factories (``testkit.factories``) may create rows in it.
     An asynchronous one needs no plugin: it runs in the loop of the tests where that lives as long
     as the fixture does, else in one of its own. Raises TK342 for another scope, or for what is no
     function.
@@ -140,12 +144,12 @@ def _set_up(steps: Iterator[object], function: Any, request: pytest.FixtureReque
     __tracebackhide__ = True
     watch = _watch(request)
     if watch is None:
-        value = next(steps)
+        value = _first(steps, request)
         watch = _watch(request)  # its own set-up may have started the database
     else:
         watch.begin()
         try:
-            value = next(steps)
+            value = _first(steps, request)
         finally:
             watch.listen_no_more()
     if watch is None:
@@ -163,6 +167,23 @@ def _set_up(steps: Iterator[object], function: Any, request: pytest.FixtureReque
             watch.release()
             raise
     return value
+
+
+def _first(steps: Iterator[object], request: pytest.FixtureRequest) -> object:
+    """Run the set-up. Factories have a session in it, opened by the first that wants one."""
+    __tracebackhide__ = True
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def session() -> Session:
+            database = request.config.stash[key].worker.ensure_database()
+            return stack.enter_context(database.session(expire_on_commit=False))
+
+        before, current.session = current.session, session
+        try:
+            return next(steps)
+        finally:
+            current.session = before
 
 
 def _watch(request: pytest.FixtureRequest) -> Uncommitted | None:

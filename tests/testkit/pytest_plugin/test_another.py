@@ -13,10 +13,7 @@ from tests.support.suites import Suite
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-    from testkit.servers.postgres import PostgresServer
 
 MODELS = """
     from sqlalchemy import Column, Integer, MetaData, Table
@@ -96,22 +93,6 @@ def suite_of(folder: Path, **files: str) -> Suite:
     suite = Suite(folder, models=MODELS, conftest=CONFTEST, **files)
     suite.configure(CONFIGURED)
     return suite
-
-
-@pytest.fixture
-def guest(postgres_server: PostgresServer) -> Iterator[str]:
-    """The URL of a server of others, for a role that may make databases and no more."""
-    with postgres_server.connect() as connection:
-        connection.execute("CREATE ROLE another_guest LOGIN CREATEDB PASSWORD 'hunter2'")
-        yield f"postgresql://another_guest:hunter2@127.0.0.1:{postgres_server.port}/postgres"
-        made = connection.execute(
-            "SELECT datname FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba"
-            " WHERE rolname = 'another_guest'"
-        ).fetchall()
-        for (name,) in made:  # the template, which stays for a month
-            connection.execute(f'ALTER DATABASE "{name}" IS_TEMPLATE false'.encode())
-            connection.execute(f'DROP DATABASE "{name}"'.encode())
-        connection.execute("DROP ROLE another_guest")
 
 
 def databases_of(url: str) -> list[str]:

@@ -348,3 +348,53 @@ testkit.shared(scope="function")
     assert 'Revealed type is "def () -> int"' in done.stdout, done.stdout
     assert "Coroutine[Any, Any, int]" in done.stdout.replace("typing.", "").replace("builtins.", "")
     assert re.findall(r"error: .*\[([a-z-]+)\]", done.stdout) == ["call-overload"], done.stdout
+
+
+@pytest.mark.slow
+def test_factories_create_rows_in_it(suite: Suite) -> None:
+    suite.write(
+        "test_it.py",
+        """
+        import pytest
+        import testkit
+        from models import Shop
+        from testkit.factories import Factory, Unique
+
+        class ShopFactory(Factory[Shop]):
+            class Meta:
+                model = Shop
+
+            name = Unique("shop")
+
+        @testkit.shared
+        def shops():
+            shops = ShopFactory.create_batch(2)
+            assert shops[0].id == 1
+            yield shops
+            ShopFactory.build()
+
+        @testkit.shared(scope="class")
+        async def more(shops):
+            return ShopFactory.create()
+
+        @pytest.mark.parametrize("n", range(2))
+        class TestMore:
+            def test_it(self, n, shops, more, names):
+                own = ShopFactory.create()
+                assert names() == sorted(shop.name for shop in (*shops, more, own))
+
+        def test_after(shops, names):
+            assert names() == sorted(shop.name for shop in shops)
+
+        @pytest.fixture(scope="class")
+        def plain():
+            ShopFactory.create()
+
+        def test_plain(plain):
+            pass
+        """,
+    )
+    outcome = suite.run("-p", "no:randomly")
+
+    outcome.check(code=1, passed=3, error=1)
+    assert "TK401: ShopFactory was asked to create a row outside a test" in outcome.text

@@ -173,9 +173,14 @@ LOCK = """
 
 
 @pytest.mark.slow
-def test_each_mistake_is_an_error_at_set_up_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("server", ["its own", "of others, no superuser"])
+def test_each_mistake_is_an_error_at_set_up_and_leaves_nothing(
+    tmp_path: Path, request: pytest.FixtureRequest, server: str
+) -> None:
     suite = Suite(tmp_path, models=MODELS, conftest=CONFTEST + LOCK)
     suite.configure(ENV)
+    if server != "its own":
+        suite.configure(ENV + f'    postgres = "{request.getfixturevalue("guest")}"\n')
     text = HEAD + "".join(fixture(name, body) for name, (_, _, body) in MISTAKES.items())
     (suite.folder / "test_it.py").write_text(
         text + '\n\ndef test_its_teardown_ran():\n    assert ended == ["open_session"]\n'
