@@ -89,7 +89,7 @@ def _refuse(function: object, scope: object) -> None:
 
 
 def _place(function: Any, root: Path | None = None) -> str:
-    code = function.__code__
+    code = inspect.unwrap(function).__code__
     file = Path(code.co_filename)
     shown = file.relative_to(root) if root and file.is_relative_to(root) else file
     return f"{shown}:{code.co_firstlineno} in {function.__qualname__}"
@@ -116,7 +116,8 @@ def _followed(function: Any) -> Any:
 
     if not asks:
         request = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY)
-        parameters = [*signature.parameters.values(), request]
+        # Behind all but **others.
+        parameters = sorted((*signature.parameters.values(), request), key=lambda one: one.kind)
         fixture.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined] # pytest reads it
     return fixture
 
@@ -161,10 +162,10 @@ def _set_up(steps: Iterator[object], function: Any, request: pytest.FixtureReque
             watch.check(who, where)
             _check_value(value, who, where)
         except TestkitError:
-            value = None
-            with contextlib.suppress(StopIteration):
-                next(steps)
-            watch.release()
+            try:
+                next(steps, None)
+            finally:
+                watch.release()
             raise
     return value
 

@@ -264,12 +264,36 @@ def test_it_stands_wherever_a_fixture_may_stand(suite: Suite) -> None:
         """,
     )
     suite.write(
+        "inner/test_decorated.py",
+        """
+        import functools
+        import testkit
+        from models import Shop
+
+        def decorated(function):
+            @functools.wraps(function)
+            def inner(*arguments, **named):
+                return function(*arguments, **named)
+            return inner
+
+        @testkit.shared
+        @decorated
+        def shop(database, of_the_package, **others):
+            assert others == {}
+            with database.session() as session, session.begin():
+                session.add(Shop(name="shop"))
+
+        def test_it(shop, names):
+            assert names() == ["of the package", "shop"]
+        """,
+    )
+    suite.write(
         "inner/test_two.py", 'def test_it(names):\n    assert names() == ["of the package"]\n'
     )
     suite.write("test_outside.py", "def test_it(names):\n    assert names() == []\n")
     outcome = suite.run("-p", "no:randomly")
 
-    outcome.check(passed=3)
+    outcome.check(passed=4)
 
 
 @pytest.mark.slow
