@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from testkit.core.messages import TestkitError
@@ -30,8 +31,9 @@ def steps_in_loop(
 ) -> Iterator[object]:
     """Yield the value of a coroutine function or an asynchronous generator function.
 
-    It runs in the loop of the tests under pytest-asyncio, where that lives as long as the fixture;
-    else in one of its own, whose pooled connections are closed before another loop can get them.
+    It runs in the loop of the tests under pytest-asyncio, where that lives as long as the fixture,
+    and under anyio in the one that other fixtures keep; else in one of its own, whose pooled
+    connections are closed before another loop can get them.
     Raises TK346 where a loop runs already, TK348 where it waits for what is not asyncio's.
     """
     __tracebackhide__ = True
@@ -57,6 +59,10 @@ def _loop(request: pytest.FixtureRequest) -> Iterator[Callable[[Coroutine[Any, A
         loop = request.getfixturevalue(name)
         yield lambda step: _run(request, loop.run_until_complete, step)
         return
+    with _loop_of_anyio() as kept:
+        if kept is not None:
+            yield lambda step: _run(request, kept.run_until_complete, step)
+            return
     # With a factory it does not become the thread's current loop, which is for others to set.
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         opened = OpenedIn(runner.get_loop())
@@ -72,6 +78,23 @@ def _loop(request: pytest.FixtureRequest) -> Iterator[Callable[[Coroutine[Any, A
             yield run
         finally:
             opened.stop()
+
+
+@contextlib.contextmanager
+def _loop_of_anyio() -> Iterator[asyncio.AbstractEventLoop | None]:
+    """Keep the loop that anyio has between tests, while a wider fixture of it is not torn down."""
+    plugin: Any = sys.modules.get("anyio.pytest_plugin")
+    # No public name tells; without it, none is found.
+    runner = getattr(plugin, "_current_runner", None)
+    if "asyncio" not in type(runner).__module__:
+        yield None
+        return
+    with plugin.get_runner("asyncio", {}) as same:
+        yield same.run_fixture(_running_loop, {})
+
+
+async def _running_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
 
 
 def _run(

@@ -166,6 +166,78 @@ def test_it_runs_in_the_loop_of_the_tests_where_that_lives_as_long(tmp_path: Pat
 
 
 @pytest.mark.slow
+def test_it_runs_in_the_loop_that_anyio_keeps_for_other_fixtures(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path, "", "asyncpg")
+    suite.write(
+        "test_it.py",
+        """
+        import asyncio
+        import os
+        import pytest
+        import testkit
+        from conftest import ended
+        from models import Shop
+        from sqlalchemy import insert, select
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        pytestmark = pytest.mark.anyio
+
+        @pytest.fixture(scope="module")
+        def anyio_backend():
+            return "asyncio"
+
+        @pytest.fixture(scope="module")
+        async def engine(anyio_backend):
+            engine = create_async_engine(os.environ["DATABASE_URL"].replace("psycopg", "asyncpg"))
+            async with engine.connect() as connection:
+                await connection.execute(select(1))
+            yield engine
+            await engine.dispose()
+
+        @testkit.shared
+        async def loop(engine):
+            async with engine.begin() as connection:
+                await connection.execute(insert(Shop).values(name="corner"))
+            return asyncio.get_running_loop()
+
+        @testkit.shared(scope="class")
+        async def shop(engine):
+            async with engine.begin() as connection:
+                await connection.execute(insert(Shop).values(name="of the class"))
+            yield
+            async with engine.connect() as connection:
+                ended.extend(await connection.scalars(select(Shop.name).order_by(Shop.name)))
+
+        class TestOne:
+            @pytest.mark.parametrize("n", range(2))
+            async def test_it(self, n, loop, engine, shop, names):
+                assert loop is asyncio.get_running_loop()
+                async with engine.begin() as connection:
+                    assert len((await connection.scalars(select(Shop.name))).all()) == 2
+                    await connection.execute(insert(Shop).values(name="another"))
+
+        async def test_after(loop, engine, names):
+            assert names() == ["corner"]
+            assert ended == ["corner", "of the class"]
+
+        @testkit.shared(scope="class")
+        async def open_one(engine):
+            async with engine.connect() as connection:
+                await connection.execute(insert(Shop).values(name="lost"))
+                yield
+
+        class TestOpen:
+            async def test_open(self, open_one):
+                pass
+        """,
+    )
+    outcome = suite.run("-p", "no:randomly")
+
+    outcome.check(code=1, passed=3, error=1)
+    assert "TK343: At the end of its set-up the class fixture open_one" in outcome.text
+
+
+@pytest.mark.slow
 def test_it_needs_no_plugin(tmp_path: Path) -> None:
     suite = suite_of(tmp_path, "", "psycopg")
     suite.write("pytest.ini", "[pytest]\nfilterwarnings = error\n")
