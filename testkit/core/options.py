@@ -47,6 +47,7 @@ class Option(NamedTuple):
     help: str
 
 
+_MODES: Final = ("reset", "rollback", "clone", "none")
 _ROADS: Final = ("auto", "embedded", "local", "docker")
 OPTIONS: Final = (
     Option("schema", "schema", None, (), "what the template database is built from"),
@@ -66,7 +67,7 @@ OPTIONS: Final = (
     Option("redis", "server", "auto", _ROADS, "where Redis comes from, or a URL"),
     Option("redis_image", "text", None, (), "the image of the road docker, e.g. valkey/valkey:9"),
     Option("redis_disposable", "flag", False, (), "a Redis of a URL may be emptied"),
-    Option("isolation", "text", "reset", ("reset", "clone", "none"), "what undoes a test"),
+    Option("isolation", "text", "reset", _MODES, "what undoes a test"),
     Option("leaks", "text", "error", ("error", "warn"), "what a connection left in use is"),
     Option("env", "table", {}, (), "variables to set, e.g. DATABASE_URL = '{database.url}'"),
     Option("allow_hosts", "hosts", (), (), "servers that tests may reach besides"),

@@ -18,9 +18,10 @@ from testkit.isolation.sessions import LOCK_SECONDS, describe_sessions, forgotte
 from testkit.servers.ownership.marks import drop_database, lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from testkit.core.current import Periods
+    from testkit.isolation.pools import PoolWatch
     from testkit.isolation.sessions import Connection
     from testkit.servers.postgres import PostgresServer
 
@@ -48,8 +49,7 @@ class FurtherDatabases:
     """What ``database.another()`` made in one process. Safe to call from several threads.
 
     One belongs to the running test or, if made in the set-up of a wider-scoped fixture, to that.
-    ``close_sessions`` closes the sessions that hold these backends, ``origin`` says where one was
-    checked out. Each name is locked for as long as its database is there: on a server of others
+    Each name is locked for as long as its database is there: on a server of others
     that is how a run on another machine knows that it is in use.
     """
 
@@ -58,12 +58,10 @@ class FurtherDatabases:
         server: PostgresServer,
         database: str,
         periods: Periods,
-        *,
-        close_sessions: Callable[[Collection[int]], None],
-        origin: Callable[[int], str],
+        pools: PoolWatch | None,
     ) -> None:
         self._server, self._database, self._periods = server, database, periods
-        self._close_sessions, self._origin = close_sessions, origin
+        self._pools = pools
         self._numbers = count(1)  # no name is used twice: a session may still be ending
         self._made: list[_Made] = []
         self._connection: Connection | None = None
@@ -134,8 +132,10 @@ class FurtherDatabases:
     def _leak(self, name: str, found: Collection[int], patience: float) -> TestkitError | None:
         with self._server.connect(name) as inside:
             left = forgotten(inside, found, patience)
-            described = describe_sessions(inside, left, self._origin)
-        self._close_sessions(left)
+            origin = self._pools.origin if self._pools is not None else lambda _pid: ""
+            described = describe_sessions(inside, left, origin)
+        if self._pools is not None:
+            self._pools.close_sessions(left)
         if not described:
             return None
         lines = "\n".join(described.values())

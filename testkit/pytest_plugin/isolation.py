@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from functools import partial, wraps
 from itertools import count
-from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 from testkit.core.messages import TestkitError
 from testkit.isolation.bill import Bill
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from testkit.isolation.lock_waits import LockWaits
     from testkit.isolation.pools import PoolWatch
     from testkit.isolation.reset import DatabaseReset
+    from testkit.isolation.rollback.mode import RollbackMode
     from testkit.isolation.server_wide import ServerWide
+    from testkit.isolation.snapshots import Snapshots
     from testkit.isolation.spares import SpareDatabases
-    from testkit.isolation.uncommitted import Uncommitted
     from testkit.servers.postgres import PostgresServer
     from testkit.servers.run import Run
 
@@ -65,14 +66,18 @@ class Isolation:
         self.lock_waits: LockWaits | None = None
         self._evidence: Evidence | None = None
         self._database: Database | None = None
+        self._place: tuple[PostgresServer, str]  # of the database that was added
+        #: The database that is undone, and by what.
+        self.parts: tuple[PostgresServer, str, DatabaseReset, PoolWatch] | None = None
         self._reset: DatabaseReset | None = None
         self._spares: SpareDatabases | None = None
         self._server_wide: ServerWide | None = None
         self._keyspace: Keyspace | LeasedKeyspace | None = None
         self._pools: PoolWatch | None = None
-        self._watch: Callable[[], Uncommitted] | None = None
-        self._begun = False
-        self._clones = self._replaced = False
+        self._snapshots: Snapshots | None = None
+        self._rollback: RollbackMode | None = None
+        self._begun = self._replaced = False
+        self._mode, self._period = "reset", periods.now
         self._owners: dict[object, int] = {}
         self._left: list[int] = []  # by tests that are not undone
         self._before_test = NOTHING
@@ -111,11 +116,10 @@ class Isolation:
         self.lock_waits.start()
         self._evidence = Evidence(server, name, self.bill)
         self._evidence.statements.start()
-        self._watch = partial(
-            _uncommitted, server, name, self._reset, self._pools, f"{self._root}/"
-        )
-        database.snapshots = Snapshots(self._reset, lambda: next(self._numbers))
-        self._database = database
+        self._snapshots = Snapshots(self._reset, lambda: next(self._numbers))
+        self._database, self._place = database, (server, name)
+        self.parts = (server, name, self._reset, self._pools)
+        self._begin_mode()
 
     def add_redis(self, run: Run) -> None:
         """Undo, from now on, what tests do to the Redis of ``run``; nothing at a second call."""
@@ -131,8 +135,25 @@ class Isolation:
 
             self._keyspace = Keyspace(server.address)
 
+    def _begin_mode(self) -> None:
+        if self._database is not None:
+            self._database.snapshots = None if self._mode == "rollback" else self._snapshots
+        if self._mode != "rollback" or self._pools is None or self._reset is None:
+            return
+        if self._rollback is None:
+            from testkit.isolation.rollback.mode import RollbackMode
+
+            self._rollback = RollbackMode(
+                *self._place,
+                self._periods,
+                f"{self._root}/",
+                is_of_the_test=self._pools.is_of_the_test,
+                ask=self._reset.ask,
+            )
+        self._rollback.begin(self._period)
+
     @_billed
-    def begin_test(self, *, undone: bool = True, clone: bool = False) -> None:
+    def begin_test(self, mode: str = "reset") -> None:
         """Before the first test: what conftest files and imports did so far stays.
 
         Before one that is undone: what those that were not have left goes.
@@ -142,35 +163,24 @@ class Isolation:
             if not self._begun:
                 self._begun = True
                 self._claim(-1, NOTHING, "the import of the tests")
-            if undone:
+            if mode != "none":
                 while self._left:
                     self._end(self._left.pop())
             else:
                 self._before_test = self.before_fixture()
-            self._clones = clone
-            if clone and self._reset is not None:
+            self._mode = mode
+            if mode == "clone" and self._reset is not None:
                 if self._spares is not None:
                     self._spares.start()
                 self._reset.begin_clone()
+            self._period = self._periods.now
+            self._begin_mode()
         if self.lock_waits is not None:
             self.lock_waits.take()  # of a test that passed all the same
         if self._pools is not None:
             self._pools.note_others()
         if self._evidence is not None:
             self._evidence.statements.forget()
-
-    def origin(self, pid: int) -> str:
-        """Return, for a message, where that backend's connection was checked out, if known."""
-        return self._pools.origin(pid) if self._pools is not None else ""
-
-    def close_sessions(self, pids: Collection[int]) -> None:
-        """Close the ORM's sessions of this thread that hold one of these backends."""
-        if self._pools is not None:
-            self._pools.close_sessions(pids)
-
-    def watch_setup(self) -> Uncommitted | None:
-        """Return what follows the set-up of a shared fixture, None where nothing is undone."""
-        return self._watch() if self._watch and self._reset else None
 
     @_billed
     def before_fixture(self) -> Written:
@@ -253,14 +263,23 @@ class Isolation:
                 # Before: a database that is made anew has lost what the test did to the old one.
                 if self._server_wide is not None:
                     self._server_wide.note()
-                self._undo_rows(who, period, cut_short=cut_short, ends_held=ends_held)
+                with contextlib.ExitStack() as rest:
+                    rest.callback(
+                        self._undo_rows, who, period, cut_short=cut_short, ends_held=ends_held
+                    )
+                    if self._mode == "rollback" and self._rollback is not None:
+                        self._rollback.end(cut_short=cut_short)
+
+    def notes(self) -> list[TestkitError]:
+        """Return what the last test did that its isolation cannot show."""
+        return self._rollback.notes() if self._rollback is not None else []
 
     def keep_test(self, who: str) -> None:
         """Let what a test did that is not undone stay until a test begins that is."""
         if self._database is not None:
             self._database.finish_test()
-            if self._database.snapshots is not None:
-                self._left += self._database.snapshots.give_up()
+        if self._snapshots is not None:
+            self._left += self._snapshots.give_up()
         owner = next(self._numbers)
         self._left.append(owner)
         with self._noticing():
@@ -276,13 +295,15 @@ class Isolation:
         for part in (self._reset, self._keyspace):
             if part is not None:
                 part.close()
-        self._reset = self._keyspace = self._server_wide = None
+        self._reset = self._keyspace = self._server_wide = self.parts = None
         if self._spares is not None:
             self._spares.close()
 
     def close(self) -> None:
         """Undo nothing any more, and take every listener out of SQLAlchemy."""
         self.undo_no_more()
+        if self._rollback is not None:
+            self._rollback.stop()
         if self._pools is not None:
             self._pools.stop()
         if self.lock_waits is not None:
@@ -296,15 +317,17 @@ class Isolation:
         held: list[int] = []
         if self._pools is not None and not cut_short:
             held = self._pools.kept(period, seconds=PATIENCE)
-        if self._database is not None and self._database.snapshots is not None:
-            self._database.snapshots.end()
-        undo = self._reset.exchange if self._clones else self._reset.finish
+        if self._snapshots is not None:
+            self._snapshots.end()
+        undo = self._reset.exchange if self._mode == "clone" else self._reset.finish
         undo(
             who,
             patience=SHORT_PATIENCE if cut_short else PATIENCE,
             held=held,
             release=partial(self._release, period, ends=ends_held),
         )
+        if self._mode == "rollback" and self._rollback is not None and self._reset.undid:
+            self._rollback.others_committed()
 
     def _look_at_clients(self, leaks: list[TestkitError]) -> None:
         left = self._keyspace.left() if self._keyspace is not None else None
@@ -330,6 +353,8 @@ class Isolation:
 
     def _note_replaced(self) -> None:
         self._replaced = True
+        if self._rollback is not None:
+            self._rollback.replaced()
         if self._pools is not None:
             self._pools.replaced()
 
@@ -373,9 +398,3 @@ class Isolation:
         except Exception:
             if not self._is_gone():
                 raise
-
-
-def _uncommitted(*arguments: Any) -> Uncommitted:
-    from testkit.isolation.uncommitted import Uncommitted  # needs the ORM
-
-    return Uncommitted(*arguments)

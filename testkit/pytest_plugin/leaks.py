@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from testkit.core.options import Settings
     from testkit.pytest_plugin.worker import Worker
 
-__all__ = ["MARKER", "LeakWarning", "check_markers", "end_fixture", "finish_test"]
+__all__ = [
+    "MARKER",
+    "LeakWarning",
+    "RollbackWarning",
+    "check_markers",
+    "end_fixture",
+    "finish_test",
+]
 
 MARKER: Final = "leaks"
 _ANSWERS: Final = ("error", "warn")
@@ -24,6 +31,10 @@ _ANSWERS: Final = ("error", "warn")
 
 class LeakWarning(pytest.PytestWarning):
     """A test left connections in use, and ``leaks`` is ``warn``."""
+
+
+class RollbackWarning(pytest.PytestWarning):
+    """A test did what the isolation ``rollback`` cannot show."""
 
 
 def check_markers(items: Sequence[pytest.Item]) -> None:
@@ -48,6 +59,21 @@ def finish_test(
         _tell(item, leaks, "note" if cut_short else answer)
         return
     try:
+        _undo(item, worker, leaks, period=period, cut_short=cut_short, answer=answer)
+    finally:
+        _tell_notes(item, worker.isolation.notes(), cut_short=cut_short)
+
+
+def _undo(
+    item: pytest.Item,
+    worker: Worker,
+    leaks: list[TestkitError],
+    *,
+    period: int,
+    cut_short: bool,
+    answer: str,
+) -> None:
+    try:
         with plain_errors():
             worker.isolation.finish_test(
                 item.nodeid, leaks, period=period, cut_short=cut_short, ends_held=answer == "error"
@@ -71,6 +97,15 @@ def end_fixture(item: pytest.Item, worker: Worker, fixture: object) -> None:
 
 def _end_further(worker: Worker, fixture: object, patience: float) -> list[TestkitError]:
     return worker.further.end(fixture, patience=patience) if worker.further is not None else []
+
+
+def _tell_notes(item: pytest.Item, notes: Sequence[TestkitError], *, cut_short: bool) -> None:
+    """Warn of what the isolation could not show; a failed test has it in its report."""
+    for note in notes:
+        if cut_short:
+            item.add_report_section("teardown", "testkit", str(note))
+        else:
+            item.warn(RollbackWarning(str(note)))
 
 
 def _tell(item: pytest.Item, leaks: Sequence[TestkitError], answer: str) -> None:

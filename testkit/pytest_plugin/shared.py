@@ -188,8 +188,14 @@ def _first(steps: Iterator[object], request: pytest.FixtureRequest) -> object:
 
 
 def _watch(request: pytest.FixtureRequest) -> Uncommitted | None:
+    """Return what follows the set-up, None where nothing is undone."""
     session = request.config.stash[key]
-    return session.worker.isolation.watch_setup() if session.isolates else None
+    parts = session.worker.isolation.parts if session.isolates else None
+    if parts is None:
+        return None
+    from testkit.isolation.uncommitted import Uncommitted
+
+    return Uncommitted(*parts, f"{request.config.rootpath}/")
 
 
 def _check_value(value: object, who: str, where: str) -> None:

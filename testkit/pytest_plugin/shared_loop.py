@@ -9,7 +9,6 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from testkit.core.messages import TestkitError
-from testkit.isolation.opened import OpenedIn
 from testkit.pytest_plugin.closing import loop_scope_of
 from testkit.pytest_plugin.session import plain_errors
 
@@ -32,8 +31,7 @@ def steps_in_loop(
     """Yield the value of a coroutine function or an asynchronous generator function.
 
     It runs in the loop of the tests under pytest-asyncio, where that lives as long as the fixture,
-    and under anyio in the one that other fixtures keep; else in one of its own, whose pooled
-    connections are closed before another loop can get them.
+    and under anyio in the one that other fixtures keep; else in one of its own.
     Raises TK346 where a loop runs already, TK348 where it waits for what is not asyncio's.
     """
     __tracebackhide__ = True
@@ -65,19 +63,7 @@ def _loop(request: pytest.FixtureRequest) -> Iterator[Callable[[Coroutine[Any, A
             return
     # With a factory it does not become the thread's current loop, which is for others to set.
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        opened = OpenedIn(runner.get_loop())
-
-        def run(step: Coroutine[Any, Any, Any]) -> Any:
-            __tracebackhide__ = True
-            try:
-                return _run(request, runner.run, step)
-            finally:
-                runner.run(opened.close_idle())
-
-        try:
-            yield run
-        finally:
-            opened.stop()
+        yield lambda step: _run(request, runner.run, step)
 
 
 @contextlib.contextmanager

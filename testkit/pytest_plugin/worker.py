@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from testkit.core.options import Settings
     from testkit.isolation.database import Database
     from testkit.isolation.further import FurtherDatabases
+    from testkit.isolation.refusals import Refusals
+    from testkit.isolation.refused_commands import RefusedCommands
     from testkit.servers.postgres import PostgresServer
     from testkit.servers.redis import RedisServer
 
@@ -39,7 +41,8 @@ class Worker:
 
     ``controller`` is the pid of the run's controller; it is our own where there is no xdist.
     ``gone`` is TK303 from the moment at which a server was found to have ended: nothing is undone
-    after that, and nothing fails for it here.
+    after that, and nothing fails for it here. ``refusals`` remembers what was refused on a leased
+    Redis.
     """
 
     def __init__(
@@ -52,8 +55,11 @@ class Worker:
         name: str,
         workers: int,
         periods: Periods,
+        refusals: Refusals,
     ) -> None:
         self.settings = settings
+        self._refusals = refusals
+        self._commands: RefusedCommands | None = None
         self.notes: list[str] = []
         self.gone: TestkitError | None = None
         self.asked = False
@@ -178,13 +184,9 @@ class Worker:
     def _further(self, server: PostgresServer) -> FurtherDatabases:
         from testkit.isolation.further import FurtherDatabases
 
-        return FurtherDatabases(
-            server,
-            self.run.database,
-            self._periods,
-            close_sessions=self.isolation.close_sessions,
-            origin=self.isolation.origin,
-        )
+        parts = self.isolation.parts
+        pools = parts[-1] if parts is not None else None
+        return FurtherDatabases(server, self.run.database, self._periods, pools)
 
     def _prepare(self, address: Address) -> Database:
         from testkit.isolation import pools, reset  # noqa: F401 - loaded for ensure_database
@@ -205,7 +207,16 @@ class Worker:
 
     def _start_redis(self) -> RedisServer:
         with self._redis_lock:
-            return self.run.ensure_redis()
+            server = self.run.ensure_redis()
+            lease = self.run.redis_lease
+            if lease is not None and self._commands is None:
+                from testkit.isolation.refused_commands import RefusedCommands
+
+                self._commands = RefusedCommands(
+                    server.address, holder=lease.holder, refusals=self._refusals
+                )
+                self._commands.begin()
+        return server
 
     def look(self, *, seconds: float = 0) -> bool:
         """Set ``gone`` where a server has ended, and answer that; wait so long for the news."""
@@ -215,10 +226,16 @@ class Worker:
             self.isolation.undo_no_more()
         return self.gone is not None
 
-    def close(self) -> None:
-        """Stop what this process started."""
+    def refuse_no_more(self) -> None:
+        """Let every command be sent again: nothing of the tests runs any more."""
         while self._early:
             self._early.pop().join()
+        if self._commands is not None:
+            self._commands.end()
+
+    def close(self) -> None:
+        """Stop what this process started."""
+        self.refuse_no_more()
         self.isolation.close()
         if self.further is not None:
             self.further.close()

@@ -105,7 +105,7 @@ def databases_of(url: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("isolation", ["reset", "clone", "none"])
+@pytest.mark.parametrize("isolation", ["reset", "rollback", "clone", "none"])
 def test_one_goes_with_its_test_or_its_fixture(tmp_path: Path, isolation: str) -> None:
     suite = suite_of(tmp_path, test_a=TESTS, test_b=AFTER)
     suite.configure(CONFIGURED + f'isolation = "{isolation}"\n')

@@ -148,8 +148,9 @@ def test_every_test_of_its_scope_starts_from_what_it_built(suite: Suite) -> None
 
 
 @pytest.mark.slow
-def test_it_is_in_each_clone(suite: Suite) -> None:
-    suite.configure(ENV + '    isolation = "clone"\n')
+@pytest.mark.parametrize("isolation", ["clone", "rollback"])
+def test_tests_start_from_it_in_other_modes_too(suite: Suite, isolation: str) -> None:
+    suite.configure(ENV + f'    isolation = "{isolation}"\n')
     suite.write("test_a.py", CORE)
     suite.write("test_b.py", AFTER)
     outcome = suite.run("-p", "no:randomly")
