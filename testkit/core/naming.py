@@ -7,13 +7,22 @@ import itertools
 import re
 from typing import Final
 
-__all__ = ["NUMBERED", "SPARE", "UniqueNames", "database_name", "further_name", "spare_name"]
+__all__ = [
+    "NUMBERED",
+    "SPARE",
+    "UniqueNames",
+    "database_name",
+    "folder_name",
+    "further_name",
+    "spare_name",
+]
 
 _IDENTIFIER_BYTES: Final = 63  # NAMEDATALEN - 1
 #: A regular expression that finds the names of ``spare_name``.
 SPARE: Final = "__spare[0-9]+$"
 #: The same for the names of ``spare_name`` and ``further_name``.
 NUMBERED: Final = "__(spare|another)[0-9]+$"
+_FOLDER_LETTERS: Final = 60
 
 
 class UniqueNames:
@@ -65,3 +74,13 @@ def _numbered(database: str, word: str) -> str:
         return name
     mark = f"__{hashlib.sha256(database.encode()).hexdigest()[:16]}__{word}"
     return name[: _IDENTIFIER_BYTES - len(mark)] + mark
+
+
+def folder_name(nodeid: str) -> str:
+    """Return the name of a folder in which people recognise a test; no two tests have the same.
+
+    It is short, and holds ASCII letters, digits, dots, _ and - only, whatever the test is called.
+    """
+    readable = re.sub(r"[^A-Za-z0-9_.]+", "-", nodeid)[-_FOLDER_LETTERS:].strip("-.")
+    mark = hashlib.sha256(nodeid.encode(errors="surrogatepass")).hexdigest()[:12]
+    return f"{readable}-{mark}".lstrip("-")

@@ -290,6 +290,20 @@ class Isolation:
         """Return what the database tells of a test that failed just now, None if nothing."""
         return self._evidence.told() if self._evidence and self._reset else None
 
+    def used(self) -> bool | None:
+        """Return whether the running test, or a fixture of its own, used the database.
+
+        That is: SQLAlchemy sent a statement, or something was committed by whatever driver. None
+        where nothing tells of it.
+        """
+        if self._evidence is None or self._reset is None:
+            return None
+        if self._evidence.statements.lines():
+            return True
+        others = [-1, *self._owners.values(), *self._left]
+        query = "SELECT EXISTS (SELECT FROM pg_testkit.journal WHERE owner <> ALL ('{%s}'))"
+        return bool(self._reset.ask(query % ",".join(map(str, others)))[0][0])
+
     def undo_no_more(self) -> None:
         """Close the connections that undo: from now on nothing is undone."""
         for part in (self._reset, self._keyspace):

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -64,11 +65,10 @@ class PluginSession:
         self._refusals: Refusals | None = None
         self._moment = "before the first test"
         self._periods = Periods()
-        self.cut_short = True
-        self.failed = False
-        self._told = False
+        self.cut_short, self.failed = True, False
+        self.kept: str | None = None  # what was said of the test's database
+        self._told, self._not_undone = False, 0
         self._mode_of: Callable[[pytest.Item, Settings], str] | None = None
-        self._not_undone = 0
         self._gone: str | None = None
         self.name, self.token, self.controller = place_in_run(_RUN)
         self._variables.set({_RUN: f"{self.token}:{self.controller}"})
@@ -187,7 +187,7 @@ class PluginSession:
             self._mode_of = modes.mode_of
             modes.choose_modes(items, self.settings, modes.folder_marks(self._config))
         if any(item.get_closest_marker("leaks") for item in items):
-            _leaks().check_markers(items)
+            _part("leaks").check_markers(items)
 
     def _mode(self, item: pytest.Item) -> str:
         return self._mode_of(item, self.settings) if self._mode_of else self.settings.isolation
@@ -212,7 +212,7 @@ class PluginSession:
         request = getattr(item, "_request", None)
         current.session = request and (lambda: request.getfixturevalue("db_session"))
         self.cut_short = True  # until a report says otherwise: an exit makes none
-        self.failed = False
+        self.failed, self.kept = False, None
         self._periods.turn()
         period = self._periods.now
         self._moment = item.nodeid
@@ -221,6 +221,7 @@ class PluginSession:
         mode = self._mode(item)
         self._not_undone += mode == "none"
         if self._worker is not None:
+            _part("keeping").watch(item, self)
             with plain_errors():
                 self._worker.isolation.begin_test(mode)
         teardown = item.teardown
@@ -240,7 +241,7 @@ class PluginSession:
                 self._periods.turn()
                 if self._worker is not None:
                     try:
-                        _leaks().finish_test(
+                        _part("leaks").finish_test(
                             item,
                             self._worker,
                             period=period,
@@ -254,7 +255,7 @@ class PluginSession:
 
     def end_fixture(self, fixture: object, item: pytest.Item) -> None:
         """Undo what a wider-scoped fixture did, now that it ended behind that test."""
-        _leaks().end_fixture(item, self.worker, fixture)
+        _part("leaks").end_fixture(item, self.worker, fixture)
 
     def _end_run_here(self, session: pytest.Session) -> None:
         """Tear everything down where the run ends with this test."""
@@ -392,7 +393,5 @@ def _extras_named() -> Iterator[None]:
         raise missing_extra(error.name or "", sys.executable) or error from error
 
 
-def _leaks() -> ModuleType:
-    from testkit.pytest_plugin import leaks  # where there is a worker only
-
-    return leaks
+def _part(name: str) -> ModuleType:
+    return import_module(f"testkit.pytest_plugin.{name}")  # where there is a worker only

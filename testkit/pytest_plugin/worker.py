@@ -91,6 +91,7 @@ class Worker:
         self._early: list[threading.Thread] = []
         self._wanted: list[Callable[[], object]] = []
         self._failure: BaseException | None = None
+        self._position = ""  # of the server's log, where nothing is undone
 
     # --- servers
 
@@ -169,9 +170,16 @@ class Worker:
                     self.isolation.add_database(
                         database, server, self.run.database, alone=self.run.processes == 1
                     )
+                elif self.settings.keep_failed:
+                    self._position = _position(server)
                 self.further = database.further = self._further(server)
                 self.database = database
         return self.database
+
+    def written_to(self) -> bool:
+        """Return whether anything was written on the Postgres since the last call."""
+        before, self._position = self._position, _position(self.run.ensure_postgres())
+        return before != self._position
 
     def ensure_redis(self) -> RedisServer:
         """Return this worker's Redis."""
@@ -249,6 +257,12 @@ class Worker:
         except BaseException as error:  # noqa: BLE001 - raised again by wait()
             # What fails later may do so for what failed first.
             self._failure = self._failure or error
+
+
+def _position(server: PostgresServer) -> str:
+    with server.connect() as connection:
+        rows = connection.execute("SELECT pg_current_wal_insert_lsn()::text").fetchall()
+    return str(rows[0][0])
 
 
 def _progress(words: str) -> None:

@@ -212,96 +212,53 @@ ISOLATION: Final[dict[str, Message]] = {
         "Put what the fixture does into the migrations, let it be a function-scoped one, or let the test have\n"
         '@pytest.mark.isolation("reset").',
     ),
-    "TK342": Message(
-        "testkit.shared cannot be used like this",
-        "@testkit.shared: {reason}.",
-        "{where}",
-        "A shared fixture builds data once for all tests of a class, a module, a package or a worker.",
-        "testkit explain TK342",
-        'Write @testkit.shared, which is scope="module", or @testkit.shared(scope="class"), "package" or\n'
-        '"session", above a function, sync or async, that returns or yields. For one test there is\n'
-        "@pytest.fixture.",
+    "TK351": Message(
+        "The database of a failed test was not kept",
+        "the database of this test was not kept: {reason}",
+        "{nodeid}",
+        "Only what is committed can be kept, by a pg_dump that is at least as new as the server, in a folder\n"
+        "that can be written.",
+        "testkit explain TK351",
+        "The test failed for another reason, and nothing else fails for this one. A transaction of the\n"
+        "test that is still open and holds a table in ACCESS EXCLUSIVE mode (DDL, TRUNCATE, LOCK) keeps\n"
+        "pg_dump out. A dump lies in .testkit/kept below pytest's root folder. keep_failed = 0 turns it off.",
     ),
-    "TK343": Message(
-        "A shared fixture left a transaction open",
-        "At the end of its set-up the {who} was in a transaction:\n{blockers}",
-        "{where}",
-        "A session was not committed or, after its last commit, read something. No test can see what it wrote,\n"
-        "and its locks would stand in the way of every test. Commit, and close it before the fixture\n"
-        "returns or yields.",
-        "testkit explain TK343",
-        "Write it so:\n"
-        "    with database.session() as session:\n"
-        "        session.add(...)\n"
-        "        session.commit()\n"
-        "    yield ...\n"
-        "The sessions were closed and what was committed is undone. A connection may stay open over the tests,\n"
-        "as long as it is in no transaction.",
+    "TK352": Message(
+        "No database of that test is kept",
+        "Nothing is kept of {wanted!r}. Kept are:\n{kept}",
+        "{place}",
+        "The databases of the first failed tests of a run are kept (option keep_failed), those of the last\n"
+        "five runs in which any test failed.",
+        "testkit psql --kept",
+        "Name the test as pytest does, or by any part of that which only one kept test has. A test that\n"
+        "used no database leaves none. What is for psql itself stands behind --.",
     ),
-    "TK344": Message(
-        "A shared fixture did not commit what it wrote",
-        "The set-up of the {who} wrote this and did not commit it:\n{statements}",
-        "{where}",
-        "Closing a session rolls back what it has not committed, so no test would find it. Call\n"
-        "session.commit() before the session is closed.",
-        "testkit explain TK344",
-        "With SQLAlchemy Core it is connection.commit() or `with engine.begin() as connection:`, with a driver\n"
-        "alone its own commit. What the set-up rolls back by calling rollback() is not asked for.",
+    "TK353": Message(
+        "Several kept databases are meant",
+        "{wanted!r} is a part of the names of several tests of which a database is kept:\n{kept}",
+        "{place}",
+        "A part of a test's name is enough where only one kept test has it.",
+        "testkit psql --kept",
+        "Write more of the name, or all of it.",
     ),
-    "TK345": Message(
-        "A shared fixture gives objects that tests cannot read",
-        "The {who} gives objects of the ORM that its tests cannot read:\n{objects}",
-        "{where}",
-        "A commit expires the attributes of a session's objects, and only an open session can load them\n"
-        "again: DetachedInstanceError. A session that is still open would load what a test changed, and\n"
-        "hold a transaction. Return ids, or use database.session(expire_on_commit=False) and close it.",
-        "testkit explain TK345",
-        "Return ids and let each test load what it needs, or keep the values:\n"
-        "    with database.session(expire_on_commit=False) as session:\n"
-        "        session.add(shop)\n"
-        "        session.commit()\n"
-        "    return shop\n"
-        "Read such an object in the tests; to change the row, load it there: db_session.get(Shop, shop.id).\n"
-        "Relationships that were not loaded before the session was closed cannot be read either.",
+    "TK354": Message(
+        "A kept database does not fit the server here",
+        "The database of {nodeid} cannot be restored on Postgres {version} ({backend}): {reason}.",
+        "{place}",
+        "The server that the configuration leads to now is not like the one that the test ran on.",
+        "testkit psql --kept",
+        "Choose another one for the command, as for a run: TESTKIT_POSTGRES=docker testkit psql …. A server\n"
+        "that testkit itself starts gets the roles that the dump names; on a server of `testkit up` or of\n"
+        "others they must be there.",
     ),
-    "TK346": Message(
-        "An asynchronous shared fixture was asked for while a loop runs",
-        "The shared fixture {fixture} is asynchronous and was asked for while an event loop runs.",
-        "{test}",
-        "request.getfixturevalue was called in an asynchronous test or fixture.",
-        "testkit explain TK346",
-        "Name the fixture among the test's arguments, or use @pytest.mark.usefixtures: then it is set up before\n"
-        "the loop runs.",
-    ),
-    "TK347": Message(
-        "A wider fixture asked for what belongs to one test",
-        "A fixture of scope {scope} asked for {fixture}, which belongs to one test.",
-        "{test}",
-        "{fixture} is closed behind each test, so nothing that lasts longer can have it. Ask for\n{instead}",
-        "testkit explain TK347",
-        "`database` and `redis_server` last as long as the worker. What is committed there by a wider fixture\n"
-        "is the state from which every test of its scope starts; @testkit.shared finds a commit that was\n"
-        "forgotten.",
-    ),
-    "TK348": Message(
-        "An asynchronous shared fixture waited for what is not asyncio's",
-        "The shared fixture {fixture} waited for {what}, which asyncio does not know.",
-        "{test}",
-        "Asynchronous shared fixtures run on asyncio, as SQLAlchemy and redis-py do, also beside tests that run on\n"
-        "trio.",
-        "testkit explain TK348",
-        "Build the data without trio. Tests on trio can use what such a fixture returns, as long as that belongs to\n"
-        "no loop: ids and values.",
-    ),
-    "TK349": Message(
-        "Another database cannot be had, or cannot do that",
-        "database.{call}: {reason}.",
-        "the running test",
-        "database.another() gives databases that go with their test, beside the worker's own, to which all\n"
-        "tests are reset.",
-        "testkit explain TK349",
-        "Each goes behind the test, or the wider fixture, in which it was made; one test rarely needs more than\n"
-        "two. What has to be the state of many tests belongs in the worker's own database.",
+    "TK355": Message(
+        "A kept database could not be restored",
+        "pg_restore could not restore the database of {nodeid}:\n{log}",
+        "{place}",
+        "The dump wants what this server or this role does not allow or have.",
+        "testkit psql --kept",
+        "The dump stays. It is of pg_dump's custom format, so that pg_restore can be tried on it by hand. The\n"
+        "triggers and event triggers in it whose names contain testkit are not the project's: leave them out.",
     ),
     "TK371": Message(
         "A constraint did not hold at the end of a test",

@@ -103,6 +103,6 @@ def test_a_loop_that_was_closed_without_being_shut_down(
 
 def test_a_loop_s_end_closes_what_lies_in_the_pool(database: Journalled) -> None:
     engine = create_async_engine(database.server.address(database.name).url("asyncpg"))
-    asyncio.run(pids(engine))
+    assert len(asyncio.run(pids(engine))) == 2
 
     wait_until(lambda: sessions(database) == 0)
