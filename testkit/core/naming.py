@@ -7,11 +7,21 @@ import itertools
 import re
 from typing import Final
 
-__all__ = ["SPARE", "UniqueNames", "database_name", "folder_name", "spare_name"]
+__all__ = [
+    "NUMBERED",
+    "SPARE",
+    "UniqueNames",
+    "database_name",
+    "folder_name",
+    "further_name",
+    "spare_name",
+]
 
 _IDENTIFIER_BYTES: Final = 63  # NAMEDATALEN - 1
 #: A regular expression that finds the names of ``spare_name``.
 SPARE: Final = "__spare[0-9]+$"
+#: The same for the names of ``spare_name`` and ``further_name``.
+NUMBERED: Final = "__(spare|another)[0-9]+$"
 _FOLDER_LETTERS: Final = 60
 
 
@@ -50,10 +60,19 @@ def spare_name(database: str, number: int) -> str:
 
     No worker's own name ends so: where that holds two _, a hash follows.
     """
-    name = f"{database}__spare{number}"
+    return _numbered(database, f"spare{number}")
+
+
+def further_name(database: str, number: int) -> str:
+    """Return the name of a database that a test has besides its worker's; no other ends so."""
+    return _numbered(database, f"another{number}")
+
+
+def _numbered(database: str, word: str) -> str:
+    name = f"{database}__{word}"
     if len(name) <= _IDENTIFIER_BYTES:
         return name
-    mark = f"__{hashlib.sha256(database.encode()).hexdigest()[:16]}__spare{number}"
+    mark = f"__{hashlib.sha256(database.encode()).hexdigest()[:16]}__{word}"
     return name[: _IDENTIFIER_BYTES - len(mark)] + mark
 
 

@@ -55,6 +55,12 @@ class Checkout(NamedTuple):
         """Return whether it has not been returned."""
         return (holder := self.holder()) is not None and holder.is_valid
 
+    def goes_on(self) -> bool:
+        """Return whether its task has not ended or, without one, another thread has not."""
+        if self.task is not None:
+            return (task := self.task()) is not None and not task.done()
+        return self.thread is not threading.current_thread() and self.thread.is_alive()
+
     def __str__(self) -> str:
         task = self.task() if self.task is not None else None
         main = self.thread is threading.main_thread()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.pool import NullPool
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from testkit.core.addresses import Address
+    from testkit.isolation.further import FurtherDatabases
     from testkit.isolation.queries.expectation import Queries
     from testkit.isolation.snapshots import Snapshot, Snapshots
 
@@ -35,10 +36,12 @@ class Database:
     uses, so that it may be used from any event loop.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, further: FurtherDatabases | None = None) -> None:
+        """``further`` is given to one that ``another`` made."""
         self._address = address
         self._async_connections: list[object] = []
         self.snapshots: Snapshots | None = None
+        self.further, self._is_further = further, further is not None
         self._root = Path.cwd()  # now: a test may go elsewhere
 
     def url(self, driver: str | None = None) -> str:
@@ -72,17 +75,33 @@ class Database:
 
         return Queries(self._address, self._root)
 
-    def session(self) -> Session:
-        """Return a new session; close it, or use it in a ``with`` block."""
+    def session(self, **options: Any) -> Session:
+        """Return a new session; close it, or use it in a ``with`` block.
+
+        ``options`` are SQLAlchemy's, such as ``expire_on_commit=False``.
+        """
         from sqlalchemy.orm import Session
 
-        return Session(self.engine)
+        return Session(self.engine, **options)
 
-    def async_session(self) -> AsyncSession:
-        """Return a new asynchronous session; close it, or use it in an ``async with`` block."""
+    def async_session(self, **options: Any) -> AsyncSession:
+        """Return a new asynchronous session; close it, or use it in an ``async with`` block.
+
+        ``options`` are SQLAlchemy's, such as ``expire_on_commit=False``.
+        """
         from sqlalchemy.ext.asyncio import AsyncSession
 
-        return AsyncSession(self.async_engine)
+        return AsyncSession(self.async_engine, **options)
+
+    def another(self) -> Database:
+        """Return one more database, made now from the same template, on the same server.
+
+        It is dropped, with its sessions, behind the test or the wider-scoped fixture in which it
+        was made. A transaction that is open then is a leak, TK302; nothing else is looked for. It
+        has no snapshots. Raises TK349 for more than eight at a time.
+        """
+        assert self.further is not None
+        return self.further.make()
 
     def snapshot(self) -> Snapshot:
         """Keep what is committed now, by whomever, for ``restore``.
@@ -101,6 +120,9 @@ class Database:
         self._kept_states().restore(snapshot)
 
     def _kept_states(self) -> Snapshots:
+        if self.snapshots is None and self._is_further:
+            reason = "only the worker's own database has snapshots"
+            raise TestkitError("TK349", call="another(), then snapshot()", reason=reason)
         if self.snapshots is None:
             raise TestkitError("TK306")
         return self.snapshots

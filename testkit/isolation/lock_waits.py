@@ -34,7 +34,8 @@ _HOLDERS: Final = """
 SELECT a.pid, a.application_name, a.state,
        extract(epoch FROM clock_timestamp() - a.state_change)::float8, a.query
 FROM pg_stat_activity a
-WHERE a.datname = current_database() AND a.backend_type = 'client backend'
+WHERE (a.datname = current_database() OR starts_with(a.datname, current_database() || '__another'))
+  AND a.backend_type = 'client backend'
   AND a.pid <> pg_backend_pid() AND a.state LIKE 'idle%' AND EXISTS (
     SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted
     AND (l.locktype = 'advisory' OR l.locktype IN ('relation', 'tuple', 'transactionid')

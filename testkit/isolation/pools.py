@@ -153,6 +153,14 @@ class PoolWatch:
             if not loop.is_running() and _tasks(loop) and not self._is_left_in(pid, loop)
         }
 
+    def held_elsewhere(self) -> set[int]:
+        """Return the backends that another thread holds, or a task that has not ended."""
+        return {
+            each.pid
+            for each in list(self._watched.values())
+            if each.held() and all(holder.goes_on() for holder in each.holders)
+        }
+
     def kept(self, period: int, *, seconds: float) -> list[int]:
         """Return the backends checked out in that period and not returned to their pool.
 

@@ -1,10 +1,12 @@
-"""The closing fixtures for tests that pytest-asyncio runs; loaded only where it is installed.
+"""Fixtures for tests that pytest-asyncio runs; loaded only where it is installed.
 
-One for each loop scope: what a test opened must be closed in the loop that the test ran in.
+Two for each loop scope: what a test opened must be closed in the loop that the test ran in, and a
+shared fixture is set up in the loop of the tests where that lives long enough.
 """
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +21,10 @@ __all__ = [
     "testkit_closing_module",
     "testkit_closing_package",
     "testkit_closing_session",
+    "testkit_loop_class",
+    "testkit_loop_module",
+    "testkit_loop_package",
+    "testkit_loop_session",
 ]
 
 _Scope = Literal["function", "class", "module", "package", "session"]
@@ -33,8 +39,20 @@ def _closing(scope: _Scope) -> Any:
     return closing
 
 
+def _loop(scope: _Scope) -> Any:
+    @pytest_asyncio.fixture(scope=scope, loop_scope=scope, name=f"testkit_loop_{scope}")
+    async def loop() -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    return loop
+
+
 testkit_closing_function = _closing("function")
 testkit_closing_class = _closing("class")
 testkit_closing_module = _closing("module")
 testkit_closing_package = _closing("package")
 testkit_closing_session = _closing("session")
+testkit_loop_class = _loop("class")
+testkit_loop_module = _loop("module")
+testkit_loop_package = _loop("package")
+testkit_loop_session = _loop("session")

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["close_after_test"]
+__all__ = ["close_after_test", "loop_scope_of"]
 
 
 def close_after_test(
@@ -31,13 +31,26 @@ def close_after_test(
         request.addfinalizer(otherwise)
 
 
+def loop_scope_of(item: pytest.Item) -> str | None:
+    """Return the scope of the loop in which pytest-asyncio runs the test, None where it does not.
+
+    For a test that is not asynchronous: the loop of those that are.
+    """
+    if "anyio_backend" in getattr(item, "fixturenames", ()) and not _runs_in_pytest_asyncio(item):
+        return None
+    marker = item.get_closest_marker("asyncio")
+    scope = marker and marker.kwargs.get("loop_scope")
+    return str(scope or item.config.getini("asyncio_default_test_loop_scope"))
+
+
 def _closing_fixture(request: pytest.FixtureRequest) -> str | None:
-    # pytest-asyncio makes an item class of its own of each test that it runs, in every mode.
-    if any(kind.__module__.startswith("pytest_asyncio") for kind in type(request.node).__mro__):
-        marker = request.node.get_closest_marker("asyncio")
-        scope = marker and marker.kwargs.get("loop_scope")
-        default = request.config.getini("asyncio_default_test_loop_scope")
-        return f"testkit_closing_{scope or default}"
+    if _runs_in_pytest_asyncio(request.node):
+        return f"testkit_closing_{loop_scope_of(request.node)}"
     if "anyio_backend" in request.fixturenames:
         return "testkit_closing"
     return None
+
+
+def _runs_in_pytest_asyncio(item: pytest.Item) -> bool:
+    # It makes an item class of its own of each test that it runs, in every mode.
+    return any(kind.__module__.startswith("pytest_asyncio") for kind in type(item).__mro__)

@@ -100,6 +100,10 @@ def pytest_runtest_makereport(
     if report.failed or hasattr(report, "wasxfail"):
         if call.excinfo is not None:
             notes = session.failed_by(call.excinfo.value)
+            if call.when == "setup" and "ScopeMismatch" in str(call.excinfo.value):
+                from testkit.pytest_plugin.scopes import wider_one
+
+                notes += wider_one(str(call.excinfo.value), item.nodeid)
             report.sections += [("testkit", note) for note in notes]
         # An expected failure leaves as much behind as any other; so does one of a subtest.
         session.failed_in(item)
@@ -172,6 +176,8 @@ def pytest_fixture_setup(
         session.worker.isolation.after_fixture(
             fixturedef, f"{fixturedef.scope} fixture {fixturedef.argname}", before
         )
+        if session.worker.further is not None:
+            session.worker.further.claim(fixturedef)
     return result
 
 

@@ -67,6 +67,8 @@ class Isolation:
         self._evidence: Evidence | None = None
         self._database: Database | None = None
         self._place: tuple[PostgresServer, str]  # of the database that was added
+        #: The database that is undone, and by what.
+        self.parts: tuple[PostgresServer, str, DatabaseReset, PoolWatch] | None = None
         self._reset: DatabaseReset | None = None
         self._spares: SpareDatabases | None = None
         self._server_wide: ServerWide | None = None
@@ -116,6 +118,7 @@ class Isolation:
         self._evidence.statements.start()
         self._snapshots = Snapshots(self._reset, lambda: next(self._numbers))
         self._database, self._place = database, (server, name)
+        self.parts = (server, name, self._reset, self._pools)
         self._begin_mode()
 
     def add_redis(self, run: Run) -> None:
@@ -308,7 +311,7 @@ class Isolation:
         for part in (self._reset, self._keyspace):
             if part is not None:
                 part.close()
-        self._reset = self._keyspace = self._server_wide = None
+        self._reset = self._keyspace = self._server_wide = self.parts = None
         if self._spares is not None:
             self._spares.close()
 

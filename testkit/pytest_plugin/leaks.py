@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from testkit.core.messages import TestkitError
+from testkit.isolation.patience import PATIENCE, SHORT_PATIENCE
 from testkit.pytest_plugin.session import plain_errors
 
 if TYPE_CHECKING:
@@ -50,19 +51,28 @@ def finish_test(
     item: pytest.Item, worker: Worker, *, period: int, cut_short: bool, undone: bool
 ) -> None:
     """Undo what the test did, and tell what it left in use; keep it where it is not ``undone``."""
+    leaks = _end_further(worker, None, SHORT_PATIENCE if cut_short else PATIENCE)
+    answer = _answer(item, worker.settings)
     if not undone:
         with plain_errors():
             worker.isolation.keep_test(item.nodeid)
+        _tell(item, leaks, "note" if cut_short else answer)
         return
-    answer = _answer(item, worker.settings)
     try:
-        _undo(item, worker, period=period, cut_short=cut_short, answer=answer)
+        _undo(item, worker, leaks, period=period, cut_short=cut_short, answer=answer)
     finally:
         _tell_notes(item, worker.isolation.notes(), cut_short=cut_short)
 
 
-def _undo(item: pytest.Item, worker: Worker, *, period: int, cut_short: bool, answer: str) -> None:
-    leaks: list[TestkitError] = []
+def _undo(
+    item: pytest.Item,
+    worker: Worker,
+    leaks: list[TestkitError],
+    *,
+    period: int,
+    cut_short: bool,
+    answer: str,
+) -> None:
     try:
         with plain_errors():
             worker.isolation.finish_test(
@@ -79,9 +89,14 @@ def _undo(item: pytest.Item, worker: Worker, *, period: int, cut_short: bool, an
 
 def end_fixture(item: pytest.Item, worker: Worker, fixture: object) -> None:
     """Undo what a wider-scoped fixture did that ended behind the test; tell what it left in use."""
+    leaks = _end_further(worker, fixture, PATIENCE)
     with plain_errors():
-        leaks = worker.isolation.end_fixture(fixture)
+        leaks += worker.isolation.end_fixture(fixture)
     _tell(item, leaks, _answer(item, worker.settings))
+
+
+def _end_further(worker: Worker, fixture: object, patience: float) -> list[TestkitError]:
+    return worker.further.end(fixture, patience=patience) if worker.further is not None else []
 
 
 def _tell_notes(item: pytest.Item, notes: Sequence[TestkitError], *, cut_short: bool) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from testkit.core.messages import TestkitError
     from testkit.core.options import Settings
     from testkit.isolation.database import Database
+    from testkit.isolation.further import FurtherDatabases
     from testkit.isolation.refusals import Refusals
     from testkit.isolation.refused_commands import RefusedCommands
     from testkit.servers.postgres import PostgresServer
@@ -80,6 +81,8 @@ class Worker:
             progress=_progress,
         )
         self.database: Database | None = None
+        self.further: FurtherDatabases | None = None
+        self._periods = periods
         self.isolation = Isolation(periods, lambda: self.look(seconds=_NEWS_SECONDS), root)
         self._database_lock = threading.Lock()
         self._redis_lock = threading.Lock()
@@ -169,6 +172,7 @@ class Worker:
                     )
                 elif self.settings.keep_failed:
                     self._position = _position(server)
+                self.further = database.further = self._further(server)
                 self.database = database
         return self.database
 
@@ -184,6 +188,13 @@ class Worker:
             if self.settings.isolation != "none":
                 self.isolation.add_redis(self.run)
         return server
+
+    def _further(self, server: PostgresServer) -> FurtherDatabases:
+        from testkit.isolation.further import FurtherDatabases
+
+        parts = self.isolation.parts
+        pools = parts[-1] if parts is not None else None
+        return FurtherDatabases(server, self.run.database, self._periods, pools)
 
     def _prepare(self, address: Address) -> Database:
         from testkit.isolation import pools, reset  # noqa: F401 - loaded for ensure_database
@@ -234,6 +245,8 @@ class Worker:
         """Stop what this process started."""
         self.refuse_no_more()
         self.isolation.close()
+        if self.further is not None:
+            self.further.close()
         if self.database is not None:
             self.database.dispose()
         self.run.close()

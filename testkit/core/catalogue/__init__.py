@@ -14,13 +14,12 @@ from testkit.core.catalogue.configuration import CONFIGURATION
 from testkit.core.catalogue.isolation import ISOLATION
 from testkit.core.catalogue.schema import SCHEMA
 from testkit.core.catalogue.servers import SERVERS
+from testkit.core.catalogue.shared import SHARED
 
 if TYPE_CHECKING:
     from testkit.core.catalogue.message import Message
 
 __all__ = ["CATALOGUE", "PARTS"]
 
-PARTS: Final = (CONFIGURATION, SERVERS, SCHEMA, ISOLATION, COMMANDS)
-CATALOGUE: Final[dict[str, Message]] = {
-    code: message for part in PARTS for code, message in part.items()
-}
+PARTS: Final = (CONFIGURATION, SERVERS, SCHEMA, ISOLATION, SHARED, COMMANDS)
+CATALOGUE: Final[dict[str, Message]] = dict(sorted(pair for part in PARTS for pair in part.items()))

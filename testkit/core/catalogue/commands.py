@@ -14,10 +14,11 @@ COMMANDS: Final[dict[str, Message]] = {
         "{factory} was asked to create a row outside a test.",
         "{factory}",
         "Factories write through the db_session of the running test; during collection, and in\n"
-        "fixtures of module or session scope, there is none.",
+        "plain fixtures of module or session scope, there is none.",
         "testkit explain TK401",
-        "Use {factory}.build() for an object without a database, move the call into a test or a\n"
-        "function-scoped fixture, or name a session in its Meta: sqlalchemy_session_factory = ...",
+        "Make the fixture one of @testkit.shared, whose set-up has a session for factories, or move the call\n"
+        "into a test or a function-scoped fixture. {factory}.build() makes an object without a database;\n"
+        "sqlalchemy_session_factory = ... in its Meta names a session of yours.",
     ),
     "TK501": Message(
         "The command could not be started",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from testkit.core.naming import SPARE, database_name
+from testkit.core.naming import NUMBERED, database_name
 from testkit.servers.shells.target import psql_variables
 
 if TYPE_CHECKING:
@@ -35,6 +35,6 @@ def databases_of(facts: Mapping[str, Any], run: str) -> dict[str, str]:
         rows = connection.execute(
             "SELECT datname::text FROM pg_database WHERE starts_with(datname, %s)"
             " AND NOT datistemplate AND datname !~ %s ORDER BY 1",
-            (prefix, SPARE),
+            (prefix, NUMBERED),
         ).fetchall()
     return {name.removeprefix(prefix): name for (name,) in rows}

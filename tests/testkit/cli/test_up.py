@@ -143,6 +143,36 @@ def test_runs_of_the_checkout_use_what_stands_and_leave_it_as_it_was(checkout: C
 
 
 @pytest.mark.slow
+def test_another_database_of_a_test_goes_from_what_stands(checkout: Checkout) -> None:
+    checkout.write(
+        "test_it.py",
+        """
+        import pytest
+        from sqlalchemy import text
+
+        @pytest.mark.parametrize("n", range(2))
+        def test_it(n, database, postgres_server):
+            with postgres_server.connect() as connection:
+                found = connection.execute(
+                    "SELECT count(*) FROM pg_database WHERE datname ~ 'another'").fetchone()
+            assert found == (0,)
+            with database.another().engine.begin() as connection:
+                assert connection.scalar(text("SELECT count(*) FROM thing")) == 0
+                connection.execute(text("INSERT INTO thing VALUES (1)"))
+        """,
+    )
+    variables = checkout.up("--no-redis")
+    outcome = checkout.run()
+    with psycopg.connect(libpq(variables["DATABASE_URL"])) as connection:
+        found = connection.execute(
+            "SELECT datname::text FROM pg_database WHERE datname ~ '^testkit_[0-9a-f]{8}_'"
+        ).fetchall()
+
+    outcome.check(passed=2)
+    assert found == []
+
+
+@pytest.mark.slow
 def test_several_runs_at_once_and_workers_share_what_stands(checkout: Checkout) -> None:
     checkout.up("--no-redis")
     running = [
