@@ -190,12 +190,14 @@ def _first(steps: Iterator[object], request: pytest.FixtureRequest) -> object:
 def _watch(request: pytest.FixtureRequest) -> Uncommitted | None:
     """Return what follows the set-up, None where nothing is undone."""
     session = request.config.stash[key]
-    parts = session.worker.isolation.parts if session.isolates else None
-    if parts is None:
+    undoing = session.worker.isolation.database if session.isolates else None
+    if undoing is None:
         return None
     from testkit.isolation.uncommitted import Uncommitted
 
-    return Uncommitted(*parts, f"{request.config.rootpath}/")
+    return Uncommitted(
+        undoing.server, undoing.name, undoing.reset, undoing.pools, f"{request.config.rootpath}/"
+    )
 
 
 def _check_value(value: object, who: str, where: str) -> None:

@@ -192,8 +192,8 @@ class Worker:
     def _further(self, server: PostgresServer) -> FurtherDatabases:
         from testkit.isolation.further import FurtherDatabases
 
-        parts = self.isolation.parts
-        pools = parts[-1] if parts is not None else None
+        undoing = self.isolation.database
+        pools = undoing.pools if undoing is not None else None
         return FurtherDatabases(server, self.run.database, self._periods, pools)
 
     def _prepare(self, address: Address) -> Database:
