@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
     from testkit.core.current import Periods
+    from testkit.isolation.followed_pools import Use
 
 __all__ = ["PoolWatch"]
 
@@ -45,7 +46,7 @@ _PAUSE: Final = 0.005  # seconds between two looks at a checkout that was not re
 class _Checkout(NamedTuple):
     """Who has a connection: since when, where, in which period, which thread and task."""
 
-    holder: weakref.ref[PoolProxiedConnection]
+    holder: weakref.ref[PoolProxiedConnection | Use]
     site: CallingSite | None
     moment: float
     period: int
@@ -70,7 +71,7 @@ class _Checkout(NamedTuple):
 class _Watched:
     """What is known of a pooled connection to the watched server."""
 
-    entry: weakref.ref[ConnectionPoolEntry]
+    entry: weakref.ref[ConnectionPoolEntry | Use]
     pid: int
     loop: asyncio.AbstractEventLoop | None
     generation: int
@@ -106,6 +107,7 @@ class PoolWatch:
         self._bill = bill or Bill()
         self._generation = 0
         self._loops: dict[int, asyncio.AbstractEventLoop] = {}
+        self._more_loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
         # What was there before the test: threads, and the tasks of each loop that was known.
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._before: dict[asyncio.AbstractEventLoop, weakref.WeakSet[asyncio.Task[Any]]] = {}
@@ -134,6 +136,31 @@ class PoolWatch:
         """Note that the database was replaced: every connection made so far is dead."""
         self._generation += 1
 
+    @property
+    def moment(self) -> tuple[int, int]:
+        """What has changed since then must not be handed out any more."""
+        return self._periods.now, self._generation
+
+    def know_loop(self) -> None:
+        """Note the loop that runs now: connections will be handed out in it."""
+        with contextlib.suppress(RuntimeError):
+            self._more_loops.add(sys.modules["asyncio"].get_running_loop())
+
+    def handed_out(self, connection: Any, use: Use, loop: asyncio.AbstractEventLoop | None) -> Any:
+        """Note that a driver's own pool handed out a connection, until ``use`` is over.
+
+        It is known for as long as the answer is kept: None for a connection to another server.
+        """
+        if server_port(connection) != self._port:
+            return None
+        pid, (period, generation) = backend_pid(connection), self.moment
+        watched = _Watched(weakref.ref(use), pid, loop, generation, set, period)
+        watched.holders.append(self._checkout_of(use, in_task=loop is not None))
+        self._watched[pid] = watched
+        if loop is not None:
+            self._loops[pid] = loop
+        return watched
+
     def withdraw(self, pids: Iterable[int]) -> list[int]:
         """Return which of these backends belong to connections that lie in a pool.
 
@@ -152,7 +179,7 @@ class PoolWatch:
         self._threads.discard(threading.current_thread())  # the test's own
         self._before = {
             loop: weakref.WeakSet(_tasks(loop))
-            for loop in set(self._loops.values())
+            for loop in {*self._loops.values(), *self._more_loops}
             if not loop.is_closed()
         }
 
@@ -247,7 +274,7 @@ class PoolWatch:
 
     def _withdraw(self, watched: _Watched) -> bool:
         entry = watched.entry()
-        if entry is None or entry.dbapi_connection is None:
+        if getattr(entry, "dbapi_connection", entry) is None:
             return False
         if watched.generation != self._generation or (watched.state and not watched.state.plain):
             return False
@@ -302,11 +329,13 @@ class PoolWatch:
         watched.period = self._periods.now
 
     def _checkout(self, connection: DBAPIConnection, proxy: PoolProxiedConnection) -> _Checkout:
-        task = None
-        if running_loop(connection) is not None:
-            task = sys.modules["asyncio"].current_task()
+        in_task = running_loop(connection) is not None
+        return self._checkout_of(proxy, in_task=in_task)
+
+    def _checkout_of(self, holder: PoolProxiedConnection | Use, *, in_task: bool) -> _Checkout:
+        task = sys.modules["asyncio"].current_task() if in_task else None
         return _Checkout(
-            weakref.ref(proxy),
+            weakref.ref(holder),
             calling_site(self._root),
             time.monotonic(),
             self._periods.now,

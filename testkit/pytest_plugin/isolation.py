@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from testkit.core.current import Periods
     from testkit.isolation.database import Database
     from testkit.isolation.evidence import Evidence
+    from testkit.isolation.followed_pools import FollowedPools
     from testkit.isolation.keyspace import Keyspace
     from testkit.isolation.leased_keyspace import LeasedKeyspace
     from testkit.isolation.lock_waits import LockWaits
@@ -69,6 +70,7 @@ class Isolation:
         self._server_wide: ServerWide | None = None
         self._keyspace: Keyspace | LeasedKeyspace | None = None
         self._pools: PoolWatch | None = None
+        self._followed: FollowedPools | None = None
         self._begun = False
         self._clones = self._replaced = False
         self._owners: dict[object, int] = {}
@@ -84,6 +86,7 @@ class Isolation:
         ``alone``: no other process works on the server.
         """
         from testkit.isolation.evidence import Evidence
+        from testkit.isolation.followed_pools import FollowedPools
         from testkit.isolation.lock_waits import LockWaits
         from testkit.isolation.pools import PoolWatch
         from testkit.isolation.reset import DatabaseReset
@@ -92,6 +95,7 @@ class Isolation:
 
         self._pools = PoolWatch(server.port, self._periods, self.bill, f"{self._root}/")
         self._pools.start()
+        self._followed = database.followed = FollowedPools(self._pools, self.bill)
         if not server.shared:  # where others work nothing may lie that only a thread knows
             from testkit.isolation.spares import SpareDatabases
 
@@ -267,6 +271,8 @@ class Isolation:
         self.undo_no_more()
         if self._pools is not None:
             self._pools.stop()
+        if self._followed is not None:
+            self._followed.stop()
         if self.lock_waits is not None:
             self.lock_waits.stop()
         if self._evidence is not None:
@@ -276,7 +282,9 @@ class Isolation:
         if self._reset is None:
             return
         held: list[int] = []
-        if self._pools is not None and not cut_short:
+        if cut_short and self._followed:
+            self._give_up(period)
+        elif self._pools is not None and not cut_short:
             held = self._pools.kept(period, seconds=PATIENCE)
         if self._database is not None and self._database.snapshots is not None:
             self._database.snapshots.end()
@@ -308,7 +316,14 @@ class Isolation:
         if self._pools is None:
             return held
         self._pools.close_sessions(held)
-        return self._pools.kept(period, seconds=0) if ends else ()
+        return self._give_up(period) if ends else ()
+
+    def _give_up(self, period: int) -> list[int]:
+        """Answer what the test has not returned; drivers' own pools take that back from it."""
+        left = self._pools.kept(period, seconds=0) if self._pools is not None else []
+        if self._followed:
+            self._followed.abandon(left)
+        return left
 
     def _note_replaced(self) -> None:
         self._replaced = True

@@ -186,4 +186,23 @@ ISOLATION: Final[dict[str, Message]] = {
         "Put what the fixture does into the migrations, let it be a function-scoped one, or let the test have\n"
         '@pytest.mark.isolation("reset").',
     ),
+    "TK361": Message(
+        "Not a pool that can be followed",
+        "database.follow was called with an object of {kind}.",
+        "the call of database.follow",
+        "It takes pools of drivers: psycopg_pool.ConnectionPool and AsyncConnectionPool, asyncpg.Pool, the\n"
+        "classes of psycopg2.pool. Engines and pools of SQLAlchemy are followed without a call.",
+        "testkit explain TK361",
+        "Give it the pool itself, not what holds it. For a pool of another kind make a new one for each test,\n"
+        "in a function-scoped fixture that closes it.",
+    ),
+    "TK362": Message(
+        "A pool too old to be followed",
+        "The pools of the installed {module} have no {missing}.",
+        "the call of database.follow",
+        "Behind each test the pool has to be emptied. psycopg_pool can do that since 3.3.",
+        "testkit explain TK362",
+        'Install a newer one: pip install -U "psycopg-pool>=3.3". Or make a new pool for each test, in a\n'
+        "function-scoped fixture that closes it.",
+    ),
 }
