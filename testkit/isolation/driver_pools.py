@@ -1,7 +1,10 @@
 """How connections of each driver's own pool are taken and returned where the pool is followed.
 
-A row per class of pools. None of the drivers is imported here. Each method stands for the public
-one of its name and calls that; asynchronous ones run in the loop of whoever called them.
+A row per class of pools. None of the drivers is imported here. Each method stands for the one of
+its name and calls that; asynchronous ones run in the loop of whoever called them.
+
+The private ones are those through which also a bound method passes that somebody has kept from
+before: SQLAlchemy's recipe for psycopg's pool is ``creator=pool.getconn``.
 """
 
 from __future__ import annotations
@@ -9,10 +12,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
 
     from testkit.isolation.followed_pools import Loans
 
@@ -28,67 +32,74 @@ class Methods(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
+class _OutdatedError(Exception):
+    """A connection is not to be handed out; psycopg's pool takes another one then."""
+
+
 def _psycopg(kind: Any, loans: Loans) -> _Overriding:
-    def works(connection: Any) -> bool:
-        # It may have been in the making while the database was replaced, by a worker of the pool.
-        try:
-            kind.check_connection(connection)
-        except Exception:  # noqa: BLE001 - the next one will do, or fail in getconn
-            return False
-        return True
+    def empty(pool: Any) -> bool:
+        with loans.lock:
+            if pool.closed or not loans.turn():
+                return False
+            # What is out is closed when it is returned.
+            pool.drain()
+            for left in loans.abandoned():
+                with contextlib.suppress(Exception):
+                    kind.putconn(pool, left)
+            return True
 
     def getconn(self: Any, timeout: float | None = None) -> Any:
-        with loans.lock:
-            if not self.closed and loans.turn():
-                # What is out is closed when it is returned.
-                self.drain()
-                for left in loans.abandoned():
-                    with contextlib.suppress(Exception):
-                        kind.putconn(self, left)
-        connection = kind.getconn(self, timeout)
-        while not (loans.know(connection) or works(connection)):
-            kind.putconn(self, connection)
-            connection = kind.getconn(self, timeout)
-        loans.taken(connection)
-        return connection
+        empty(self)
+        return kind.getconn(self, timeout)
+
+    # Called with each connection that is about to be handed out.
+    def _check_connection(self: Any, conn: Any) -> None:
+        if empty(self) or loans.outdated(conn):
+            conn.close()
+            raise _OutdatedError
+        if not loans.know(conn):
+            # A worker may have been making it while the database was replaced.
+            kind.check_connection(conn)
+        kind._check_connection(self, conn)  # noqa: SLF001 - see above
+        loans.taken(conn)
 
     def putconn(self: Any, conn: Any) -> None:
         if loans.returned(conn):
             kind.putconn(self, conn)
 
-    return {"getconn": getconn, "putconn": putconn}
+    return {"getconn": getconn, "_check_connection": _check_connection, "putconn": putconn}
 
 
 def _psycopg_async(kind: Any, loans: Loans) -> _Overriding:
-    async def works(connection: Any) -> bool:
-        try:
-            await kind.check_connection(connection)
-        except Exception:  # noqa: BLE001 - as above
+    async def empty(pool: Any) -> bool:
+        if pool.closed or not loans.turn():
             return False
+        try:
+            await pool.drain()
+        except BaseException:
+            loans.not_emptied()
+            raise
+        await _give_back(loans, partial(kind.putconn, pool))
         return True
 
     async def getconn(self: Any, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - psycopg's
-        if not self.closed and loans.turn():
-            try:
-                await self.drain()
-            except BaseException:
-                loans.not_emptied()
-                raise
-            for left in loans.abandoned():
-                with contextlib.suppress(Exception):
-                    await kind.putconn(self, left)
-        connection = await kind.getconn(self, timeout)
-        while not (loans.know(connection) or await works(connection)):
-            await kind.putconn(self, connection)
-            connection = await kind.getconn(self, timeout)
-        loans.taken(connection, asyncio.get_running_loop())
-        return connection
+        await empty(self)
+        return await kind.getconn(self, timeout)
+
+    async def _check_connection(self: Any, conn: Any) -> None:
+        if await empty(self) or loans.outdated(conn):
+            await conn.close()
+            raise _OutdatedError
+        if not loans.know(conn):
+            await kind.check_connection(conn)
+        await kind._check_connection(self, conn)  # noqa: SLF001 - see above
+        loans.taken(conn, asyncio.get_running_loop())
 
     async def putconn(self: Any, conn: Any) -> None:
         if loans.returned(conn):
             await kind.putconn(self, conn)
 
-    return {"getconn": getconn, "putconn": putconn}
+    return {"getconn": getconn, "_check_connection": _check_connection, "putconn": putconn}
 
 
 def _psycopg2(kind: Any, loans: Loans) -> _Overriding:
@@ -115,60 +126,41 @@ def _psycopg2(kind: Any, loans: Loans) -> _Overriding:
     return {"getconn": getconn, "putconn": putconn}
 
 
-class _Acquiring:
-    """Like asyncpg's own answer to ``acquire``: to be awaited, or for ``async with``."""
-
-    def __init__(self, prepare: Callable[[], Any], given: Any, loans: Loans) -> None:
-        self._prepare, self._given, self._loans = prepare, given, loans
-
-    async def _acquired(self) -> Any:
-        await self._prepare()
-        return self._noted(await self._given)
-
-    def _noted(self, connection: Any) -> Any:
-        self._loans.taken(connection, asyncio.get_running_loop())
-        return connection
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        return self._acquired().__await__()
-
-    async def __aenter__(self) -> Any:
-        await self._prepare()
-        return self._noted(await self._given.__aenter__())
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._given.__aexit__(*error)
-
-
 def _asyncpg(kind: Any, loans: Loans) -> _Overriding:
-    async def prepare(pool: Any) -> None:
+    # Awaited by what `acquire` answers, however that is used.
+    async def _acquire(self: Any, timeout: float | None) -> Any:  # noqa: ASYNC109 - asyncpg's
         if loans.turn():
             # Each is closed when it is next acquired, or released.
-            await pool.expire_connections()
-            await take_back(pool)
-
-    async def take_back(pool: Any) -> None:
-        for left in loans.abandoned():
-            with contextlib.suppress(Exception):
-                await kind.release(pool, left)
-
-    def acquire(self: Any, *, timeout: float | None = None) -> _Acquiring:
-        return _Acquiring(lambda: prepare(self), kind.acquire(self, timeout=timeout), loans)
+            await self.expire_connections()
+            await _give_back(loans, partial(kind.release, self))
+        connection = await kind._acquire(self, timeout)  # noqa: SLF001 - see above
+        loans.taken(connection, asyncio.get_running_loop())
+        return connection
 
     async def release(self: Any, connection: Any, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's
         if loans.returned(connection):
             await kind.release(self, connection, timeout=timeout)
 
     async def close(self: Any) -> None:
-        await take_back(self)  # it would wait for them for ever
+        # It would wait for them for ever.
+        await _give_back(loans, partial(kind.release, self))
         await kind.close(self)
 
-    return {"acquire": acquire, "release": release, "close": close}
+    return {"_acquire": _acquire, "release": release, "close": close}
 
+
+async def _give_back(loans: Loans, give: Callable[[Any], Any]) -> None:
+    """Return to an asynchronous pool what was left by those who have taken it."""
+    for left in loans.abandoned():
+        with contextlib.suppress(Exception):
+            await give(left)
+
+
+_PSYCOPG: Final = ("drain", "check_connection", "_check_connection")
 
 KINDS: Final[Mapping[tuple[str, str], Methods]] = {
-    ("psycopg_pool", "ConnectionPool"): Methods(_psycopg, ("drain", "check_connection")),
-    ("psycopg_pool", "AsyncConnectionPool"): Methods(_psycopg_async, ("drain", "check_connection")),
+    ("psycopg_pool", "ConnectionPool"): Methods(_psycopg, _PSYCOPG),
+    ("psycopg_pool", "AsyncConnectionPool"): Methods(_psycopg_async, _PSYCOPG),
     ("psycopg2.pool", "AbstractConnectionPool"): Methods(_psycopg2),
-    ("asyncpg", "Pool"): Methods(_asyncpg),
+    ("asyncpg", "Pool"): Methods(_asyncpg, ("expire_connections", "_acquire")),
 }

@@ -1,8 +1,8 @@
 """The drivers' own pools: nothing of one test is handed out to the next one.
 
 None of them takes a callback once it is made. So a pool that is followed becomes one of a subclass
-of its class, in which the public methods are overridden that every use goes through: those by which
-a connection is taken and returned. The drivers' classes and all other pools stay as they are.
+of its class, in which those methods are overridden by which a connection is taken and returned. The
+drivers' classes and all other pools stay as they are.
 """
 
 from __future__ import annotations
@@ -125,9 +125,13 @@ class Loans:
         return True
 
     def know(self, connection: Any) -> bool:
-        """Return whether a connection from the pool was out before, and since it was emptied."""
+        """Return whether a connection that comes from the pool was out before."""
+        return self._watch is None or connection in self._idle
+
+    def outdated(self, connection: Any) -> bool:
+        """Return whether a connection that comes from the pool was out before it was emptied."""
         loan = self._idle.get(connection)
-        return self._watch is None or (loan is not None and loan.moment == self._watch.moment)
+        return not (loan is None or self._watch is None or loan.moment == self._watch.moment)
 
     def is_of_now(self, connection: Any) -> bool:
         """Return whether it was taken since the pool was emptied last."""

@@ -197,12 +197,12 @@ ISOLATION: Final[dict[str, Message]] = {
         "in a function-scoped fixture that closes it.",
     ),
     "TK362": Message(
-        "A pool too old to be followed",
+        "A pool of a version that cannot be followed",
         "The pools of the installed {module} have no {missing}.",
         "the call of database.follow",
         "Behind each test the pool has to be emptied. psycopg_pool can do that since 3.3.",
         "testkit explain TK362",
-        'Install a newer one: pip install -U "psycopg-pool>=3.3". Or make a new pool for each test, in a\n'
-        "function-scoped fixture that closes it.",
+        'Install a newer one: pip install -U "psycopg-pool>=3.3". Where it is newer than this testkit, or\n'
+        "must not change: make a new pool for each test, in a function-scoped fixture that closes it.",
     ),
 }

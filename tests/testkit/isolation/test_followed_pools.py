@@ -244,6 +244,42 @@ def test_a_pool_that_nobody_has_any_more_is_forgotten(url: str, followed: Follow
     assert seen() is None
 
 
+def test_an_engine_whose_connections_come_from_a_pool_is_followed_with_it(
+    url: str, followed: FollowedPools, watch: PoolWatch, periods: Periods
+) -> None:
+    with psycopg_pool.ConnectionPool(url, min_size=2, close_returns=True, open=True) as pool:
+        # It keeps the method that the pool had before it was followed.
+        engine = sa.create_engine(
+            "postgresql+psycopg://", creator=pool.getconn, poolclass=sa.NullPool
+        )
+        followed.follow(pool)
+        seen = []
+        for _ in range(3):
+            watch.note_others()
+            with engine.begin() as connection:
+                seen.append(connection.scalar(sa.text("SHOW work_mem")))
+                connection.execute(sa.text("SET work_mem = '9MB'"))
+            seen.append(watch.kept(periods.now, seconds=0))
+            periods.turn()
+
+        assert seen == ["4MB", [], "4MB", [], "4MB", []]
+
+
+async def test_a_method_that_was_kept_from_before_is_followed_too(
+    url: str, followed: FollowedPools, periods: Periods
+) -> None:
+    async with asyncpg.create_pool(url, min_size=1, max_size=1) as pool:
+        acquire = pool.acquire
+        followed.follow(pool)
+        seen = []
+        for _ in range(2):
+            async with acquire() as connection:
+                seen.append(await connection.fetchval(PID))
+            periods.turn()
+
+        assert seen[0] != seen[1]
+
+
 def test_a_connection_that_its_close_returns_is_returned(
     url: str, followed: FollowedPools, watch: PoolWatch, periods: Periods
 ) -> None:
