@@ -19,12 +19,18 @@ _COMMANDS: Final = {
     "down": ("testkit.cli.down", "servers", "Stop the servers that `testkit up` left."),
     "ps": ("testkit.cli.ps", "servers", "List what is running, whose, since when."),
     "reap": ("testkit.cli.reap", "servers", "Remove what a dead owner left."),
-    "psql": ("testkit.cli.psql", "servers", "Open psql on a running server."),
+    "psql": (
+        "testkit.cli.psql",
+        "servers",
+        "Open psql on a running server or a kept database.",
+    ),
     "redis-cli": ("testkit.cli.redis_cli", "servers", "Open redis-cli on a running server."),
     "explain": ("testkit.cli.explain", "code", "Print the long text of a message."),
 }
 _ENVIRONMENT_FAILED: Final = 3
-_WRONG_USE: Final = frozenset({"TK001", "TK002", "TK203", "TK501", "TK502", "TK504", "TK505"})
+_WRONG_USE: Final = frozenset(
+    ("TK001", "TK002", "TK203", "TK352", "TK353", "TK501", "TK502", "TK504", "TK505")
+)
 
 
 class _Commands(click.Group):

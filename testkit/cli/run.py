@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from testkit.core.addresses import Address
     from testkit.core.options import Settings
 
-__all__ = ["DEFAULT_ENV", "PlainTemplate", "command", "leave", "say"]
+__all__ = ["DEFAULT_ENV", "PlainTemplate", "command", "leave", "new_run", "say"]
 
 DEFAULT_ENV = {"DATABASE_URL": "{database.url}", "REDIS_URL": "{redis.url}"}
 
@@ -51,7 +51,7 @@ def command(*, no_redis: bool, no_postgres: bool, cmd: tuple[str, ...]) -> None:
         click.echo(f"testkit: not known, not used: {note}", err=True)
     for number in (signal.SIGTERM, signal.SIGHUP):  # a stop during start-up cleans up too
         signal.signal(number, leave)
-    run = _run(settings, root)
+    run = new_run(settings, root, started_by="testkit run")
     try:
         wanted = {"database": not no_postgres, "redis": not no_redis}
         variables = _start(run, settings, {kind for kind, on in wanted.items() if on})
@@ -71,7 +71,8 @@ def _why_not(program: str) -> str:
     return os.strerror(errno.EACCES)
 
 
-def _run(settings: Settings, root: Path) -> Run:
+def new_run(settings: Settings, root: Path, *, started_by: str) -> Run:
+    """Return a run of one process, of which nothing is started yet."""
     me = identify(os.getpid())
     assert me is not None
     cache, note = cache_directory(settings)
@@ -88,7 +89,7 @@ def _run(settings: Settings, root: Path) -> Run:
         cache=cache,
         finish=PlainTemplate(),
         progress=say,
-        started_by="testkit run",
+        started_by=started_by,
     )
 
 

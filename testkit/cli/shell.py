@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import click
 
 from testkit.cli.settings import find_settings
-from testkit.servers.shells.target import choose_server
+from testkit.core.messages import TestkitError
+from testkit.servers.shells.target import choose_server, find_client
 from testkit.servers.upkeep.inventory import Places, take_inventory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from testkit.servers.ownership.verdicts import Server
 
-__all__ = ["ShellCommand", "arguments_of", "chosen", "which_options"]
+__all__ = ["ShellCommand", "arguments_of", "chosen", "psql_program", "which_options"]
 
 _Command = TypeVar("_Command", bound="Callable[..., object]")
 _KEY: Final = "testkit.arguments"
@@ -57,3 +58,12 @@ def chosen(kind: Literal["postgres", "redis"], token: str | None, worker: str | 
     settings, root = find_settings(Path.cwd())
     servers = take_inventory(Places.of(settings)).servers
     return choose_server(servers, kind, root=root, token=token, worker=worker)
+
+
+def psql_program(facts: Mapping[str, Any]) -> str:
+    """Return the psql that lies beside the server's programs, or on PATH. Raises TK506."""
+    program = find_client(facts, "psql")
+    if program is None:
+        why = "PostgreSQL's client is not installed, or its folder is not on PATH."
+        raise TestkitError("TK506", program="psql", place=facts.get("bin_folder") or "-", why=why)
+    return program

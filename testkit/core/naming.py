@@ -7,11 +7,12 @@ import itertools
 import re
 from typing import Final
 
-__all__ = ["SPARE", "UniqueNames", "database_name", "spare_name"]
+__all__ = ["SPARE", "UniqueNames", "database_name", "folder_name", "spare_name"]
 
 _IDENTIFIER_BYTES: Final = 63  # NAMEDATALEN - 1
 #: A regular expression that finds the names of ``spare_name``.
 SPARE: Final = "__spare[0-9]+$"
+_FOLDER_LETTERS: Final = 60
 
 
 class UniqueNames:
@@ -54,3 +55,13 @@ def spare_name(database: str, number: int) -> str:
         return name
     mark = f"__{hashlib.sha256(database.encode()).hexdigest()[:16]}__spare{number}"
     return name[: _IDENTIFIER_BYTES - len(mark)] + mark
+
+
+def folder_name(nodeid: str) -> str:
+    """Return the name of a folder in which people recognise a test; no two tests have the same.
+
+    It is short, and holds ASCII letters, digits, dots, _ and - only, whatever the test is called.
+    """
+    readable = re.sub(r"[^A-Za-z0-9_.]+", "-", nodeid)[-_FOLDER_LETTERS:].strip("-.")
+    mark = hashlib.sha256(nodeid.encode(errors="surrogatepass")).hexdigest()[:12]
+    return f"{readable}-{mark}".lstrip("-")

@@ -32,7 +32,17 @@ __all__ = [
 ]
 
 Kind = Literal[
-    "text", "texts", "hosts", "table", "version", "schema", "name", "server", "flag", "seconds"
+    "text",
+    "texts",
+    "hosts",
+    "table",
+    "version",
+    "schema",
+    "name",
+    "server",
+    "flag",
+    "seconds",
+    "count",
 ]
 _INTERNAL: Final = "TESTKIT_RUN"
 
@@ -47,6 +57,7 @@ class Option(NamedTuple):
     help: str
 
 
+_MODES: Final = ("reset", "rollback", "clone", "none")
 _ROADS: Final = ("auto", "embedded", "local", "docker")
 OPTIONS: Final = (
     Option("schema", "schema", None, (), "what the template database is built from"),
@@ -66,11 +77,12 @@ OPTIONS: Final = (
     Option("redis", "server", "auto", _ROADS, "where Redis comes from, or a URL"),
     Option("redis_image", "text", None, (), "the image of the road docker, e.g. valkey/valkey:9"),
     Option("redis_disposable", "flag", False, (), "a Redis of a URL may be emptied"),
-    Option("isolation", "text", "reset", ("reset", "clone", "none"), "what undoes a test"),
+    Option("isolation", "text", "reset", _MODES, "what undoes a test"),
     Option("leaks", "text", "error", ("error", "warn"), "what a connection left in use is"),
     Option("env", "table", {}, (), "variables to set, e.g. DATABASE_URL = '{database.url}'"),
     Option("allow_hosts", "hosts", (), (), "servers that tests may reach besides"),
     Option("budget", "seconds", None, (), "the longest that a test not marked slow may take"),
+    Option("keep_failed", "count", 3, (), "of how many failed tests the database is kept"),
     Option("cache_dir", "text", None, (), "where templates and binaries are kept"),
 )
 _BY_KEY: Final = {option.key: option for option in OPTIONS}
@@ -101,6 +113,7 @@ class Settings:
     env: Mapping[str, str] = field(default_factory=dict)
     allow_hosts: tuple[str, ...] = ()
     budget: float | None = None
+    keep_failed: int = 3
     cache_dir: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     unknown_variables: tuple[str, ...] = ()
@@ -177,9 +190,9 @@ def _parsed(
             return text
         case "flag":
             return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
-        case "seconds":
+        case "seconds" | "count":
             with contextlib.suppress(ValueError):
-                return float(text)
+                return float(text) if option.kind == "seconds" else int(text)
             return text
         case "texts" | "hosts":
             return [part.strip() for part in text.split(",") if part.strip()]
@@ -246,6 +259,7 @@ _WANTED: Final = {
     "server": "the name of a road or a URL",
     "flag": "true or false",
     "seconds": "a number of seconds, 0 or more,",
+    "count": "a whole number, 0 or more,",
     "hosts": 'a list like ["db.example", "127.0.0.1:5432", "/var/run/postgresql"]',
     "table": "a table of texts",
     "name": 'a name like "package.module:function"',
@@ -273,6 +287,8 @@ ALLOWED_HOST: Final = re.compile(
 def _has_form(kind: Kind, value: object) -> bool:
     if kind == "seconds":
         return type(value) in {int, float} and 0 <= cast("float", value) < math.inf
+    if kind == "count":
+        return type(value) is int and value >= 0
     return isinstance(value, str) and kind in _FORMS and bool(_FORMS[kind].fullmatch(value))
 
 

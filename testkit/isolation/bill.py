@@ -6,12 +6,13 @@ import contextlib
 import heapq
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["COSTLIEST", "Bill"]
+__all__ = ["COSTLIEST", "Bill", "billed"]
 
 #: How many tests are named.
 COSTLIEST: Final = 10
@@ -72,3 +73,23 @@ class Bill:
                 "counts": dict(self._counts),
                 "costliest": list(self._costliest),
             }
+
+
+class _Billed(Protocol):
+    bill: Bill
+
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_S = TypeVar("_S", bound=_Billed)
+
+
+def billed(method: Callable[Concatenate[_S, _P], _R]) -> Callable[Concatenate[_S, _P], _R]:
+    """Add what the method takes to the item ``isolation`` of its object's ``bill``."""
+
+    @wraps(method)
+    def timed(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with self.bill.timed("isolation", count=0):
+            return method(self, *args, **kwargs)
+
+    return timed

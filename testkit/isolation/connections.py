@@ -19,6 +19,7 @@ __all__ = [
     "backend_pid",
     "database_name",
     "in_transaction",
+    "is_joined",
     "overhear",
     "rows",
     "running_loop",
@@ -70,6 +71,11 @@ def running_loop(connection: Any) -> asyncio.AbstractEventLoop | None:
 def usable_here(connection: Any, made_in: asyncio.AbstractEventLoop | None) -> bool:
     """Return whether the loop that runs now is one that the driver can use the connection in."""
     return not _is_asyncpg(connection) or made_in is running_loop(connection)
+
+
+def is_joined(connection: Any) -> bool:
+    """Return whether it shares its session with others (isolation ``rollback``)."""
+    return hasattr(_driver(connection), "outer")
 
 
 def in_transaction(connection: Any) -> bool:

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from testkit.core.messages import TestkitError
+from testkit.isolation.connections import is_joined
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -88,7 +89,7 @@ class Database:
     def snapshot(self) -> Snapshot:
         """Keep what is committed now, by whomever, for ``restore``.
 
-        Raises TK306 where nothing is undone (``isolation = "none"``).
+        Raises TK306 where nothing is undone (``none``) or nothing committed (``rollback``).
         """
         return self._kept_states().take()
 
@@ -124,7 +125,7 @@ class Database:
         """Close asynchronous connections whose event loop is gone, without that loop."""
         for connection in self._async_connections:
             finish = getattr(getattr(connection, "pgconn", None), "finish", None)
-            if finish is not None:
+            if finish is not None and not is_joined(connection):
                 finish()
         self._async_connections.clear()
 

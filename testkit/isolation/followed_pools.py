@@ -167,9 +167,6 @@ class FollowedPools:
         self._watch, self._bill = watch, bill
         self._loans: weakref.WeakSet[Loans] = weakref.WeakSet()  # kept by their pools
 
-    def __len__(self) -> int:
-        return len(self._loans)
-
     def follow(self, pool: Any) -> None:
         """Follow this pool, if that is not done already. Raises TK361 and TK362."""
         self._watch.know_loop()
@@ -184,13 +181,20 @@ class FollowedPools:
         pool.__class__ = new_class(kind.__name__, (kind,), exec_body=lambda own: own.update(names))
         self._loans.add(loans)
 
-    def abandon(self, pids: Collection[int]) -> None:
-        """Let connections to these backends be returned to their pools, when those are next used.
+    def take_back(self, period: int) -> list[int]:
+        """Answer what ``PoolWatch.kept`` does now, for a test that is over.
 
-        Whoever has them will not do so.
+        What is of these pools is returned to them when they are next used: the test will not do so.
         """
+        left = self._watch.kept(period, seconds=0)
         for loans in list(self._loans):
-            loans.abandon(pids)
+            loans.abandon(left)
+        return left
+
+    def rescue(self, period: int) -> None:
+        """Take back what a test that was cut short has not returned, if any pool is followed."""
+        if self._loans:
+            self.take_back(period)
 
     def stop(self) -> None:
         """Let all pools do as their drivers made them."""

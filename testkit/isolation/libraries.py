@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from testkit.core.provided import Place
 
-__all__ = ["LIBRARIES", "Check", "Undo"]
+__all__ = ["LIBRARIES", "Check", "Undo", "replace_in"]
 
 Undo = Callable[[], None]
 
@@ -50,7 +50,7 @@ def _psycopg(psycopg: Any, check: Check) -> Iterator[Undo]:
         return asked
 
     for kind in (psycopg.Connection, psycopg.AsyncConnection):
-        yield _replace(kind, "_get_connection_params", asking)
+        yield replace_in(kind, "_get_connection_params", asking)
 
 
 def _asyncpg(asyncpg: Any, check: Check) -> Iterator[Undo]:
@@ -64,7 +64,7 @@ def _asyncpg(asyncpg: Any, check: Check) -> Iterator[Undo]:
         return parse
 
     # It knows DSN, keywords, variables, service and password files, and answers every address.
-    yield _replace(asyncpg.connect_utils, "_parse_connect_arguments", asking)
+    yield replace_in(asyncpg.connect_utils, "_parse_connect_arguments", asking)
 
 
 def _redis(redis: Any, check: Check) -> Iterator[Undo]:
@@ -94,12 +94,12 @@ def _redis(redis: Any, check: Check) -> Iterator[Undo]:
     modules = (redis.connection, redis.asyncio.connection)
     kinds = [kind for m in modules for kind in (m.Connection, m.UnixDomainSocketConnection)]
     for kind in kinds:
-        yield _replace(kind, "_connect", asking)
+        yield replace_in(kind, "_connect", asking)
     opening = [vars(kind)["_connect"] for kind in kinds]
     # Its callers turn whatever _connect raises into an error of theirs, and then try again.
     kind = redis.asyncio.connection.AbstractConnection
     name = "connect_check_health" if "connect_check_health" in vars(kind) else "connect"
-    yield _replace(kind, name, asking_earlier)
+    yield replace_in(kind, name, asking_earlier)
 
 
 def _sqlalchemy(sqlalchemy: Any, check: Check) -> Iterator[Undo]:
@@ -135,7 +135,8 @@ LIBRARIES: Final[Mapping[str, Callable[[Any, Check], Iterator[Undo]]]] = {
 }
 
 
-def _replace(owner: Any, name: str, replacing: Callable[[Any], Any]) -> Undo:
+def replace_in(owner: Any, name: str, replacing: Callable[[Any], Any]) -> Undo:
+    """Put what ``replacing`` makes of an attribute in its place, until the undo is called."""
     original = vars(owner)[name]
     ours = replacing(original)
     setattr(owner, name, ours)

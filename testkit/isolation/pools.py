@@ -9,22 +9,26 @@ import threading
 import time
 import weakref
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import Pool, StaticPool
 
 from testkit.isolation.bill import Bill
+from testkit.isolation.checkouts import Checkout, close_sessions
 from testkit.isolation.connections import (
     backend_pid,
+    is_joined,
     overhear,
     running_loop,
     server_port,
     usable_here,
 )
+from testkit.isolation.followed_pools import FollowedPools
+from testkit.isolation.loops import LoopEnds, cut_off
+from testkit.isolation.patience import PATIENCE
 from testkit.isolation.session_state import SessionState
-from testkit.system.calling_site import CallingSite, calling_site
 
 if TYPE_CHECKING:
     import asyncio
@@ -43,30 +47,6 @@ _LEFT: Final = "what is not of this test may be left in the session"
 _PAUSE: Final = 0.005  # seconds between two looks at a checkout that was not returned
 
 
-class _Checkout(NamedTuple):
-    """Who has a connection: since when, where, in which period, which thread and task."""
-
-    holder: weakref.ref[PoolProxiedConnection | Use]
-    site: CallingSite | None
-    moment: float
-    period: int
-    thread: threading.Thread
-    task: weakref.ref[asyncio.Task[Any]] | None
-
-    def lasts(self) -> bool:
-        """Return whether it has not been returned."""
-        return (holder := self.holder()) is not None and holder.is_valid
-
-    def __str__(self) -> str:
-        task = self.task() if self.task is not None else None
-        main = self.thread is threading.main_thread()
-        by = "" if main else f", by thread {self.thread.name!r}"
-        if task is not None:
-            by += f", by task {task.get_name()!r}"
-        place = f" at {self.site}" if self.site else ""
-        return f"checked out{place} {time.monotonic() - self.moment:.2f} s ago{by}"
-
-
 @dataclass(slots=True, weakref_slot=True)
 class _Watched:
     """What is known of a pooled connection to the watched server."""
@@ -81,7 +61,7 @@ class _Watched:
     state: SessionState | None = None
     exchange: bool = False
     # More than one only with StaticPool.
-    holders: list[_Checkout] = field(default_factory=list)
+    holders: list[Checkout] = field(default_factory=list)
 
     def held(self) -> bool:
         """Return whether somebody has it checked out."""
@@ -105,9 +85,12 @@ class PoolWatch:
         """Sites below ``root``, which ends with a slash, are told relative to it."""
         self._port, self._periods, self._root = port, periods, root
         self._bill = bill or Bill()
+        #: The drivers' own pools, which have to be named.
+        self.followed = FollowedPools(self, self._bill)
         self._generation = 0
         self._loops: dict[int, asyncio.AbstractEventLoop] = {}
         self._more_loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
+        self._ends = LoopEnds(self._idle_in)
         # What was there before the test: threads, and the tasks of each loop that was known.
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._before: dict[asyncio.AbstractEventLoop, weakref.WeakSet[asyncio.Task[Any]]] = {}
@@ -131,6 +114,7 @@ class PoolWatch:
         """Stop listening."""
         event.remove(Pool, "connect", self._connected)
         event.remove(Pool, "checkout", self._checked_out)
+        self.followed.stop()
 
     def replaced(self) -> None:
         """Note that the database was replaced: every connection made so far is dead."""
@@ -155,11 +139,14 @@ class PoolWatch:
             return None
         pid, (period, generation) = backend_pid(connection), self.moment
         watched = _Watched(weakref.ref(use), pid, loop, generation, set, period)
-        watched.holders.append(self._checkout_of(use, in_task=loop is not None))
+        watched.holders.append(self._checkout(use, in_task=loop is not None))
         self._watched[pid] = watched
         if loop is not None:
             self._loops[pid] = loop
         return watched
+
+    def _checkout(self, holder: PoolProxiedConnection | Use, *, in_task: bool) -> Checkout:
+        return Checkout.of(holder, in_task=in_task, period=self._periods.now, root=self._root)
 
     def withdraw(self, pids: Iterable[int]) -> list[int]:
         """Return which of these backends belong to connections that lie in a pool.
@@ -193,7 +180,7 @@ class PoolWatch:
         not_its_own = {
             each.pid
             for each in list(self._watched.values())
-            if each.held() and not any(map(self._is_of_the_test, each.holders))
+            if each.held() and not any(map(self.is_of_the_test, each.holders))
         }
         return not_its_own | {
             pid
@@ -214,6 +201,13 @@ class PoolWatch:
             time.sleep(_PAUSE)
         return sorted(out - self.others()) if out else []
 
+    def left_by(self, period: int, *, cut_short: bool) -> list[int]:
+        """Return what that test has ``kept`` for too long, nothing where it was cut short."""
+        if not cut_short:
+            return self.kept(period, seconds=PATIENCE)
+        self.followed.rescue(period)
+        return []
+
     def origin(self, pid: int) -> str:
         """Return, for a message, where that backend's connection was checked out."""
         watched = self._watched.get(pid)
@@ -221,24 +215,10 @@ class PoolWatch:
         return f"\n    {held}" if held else ""
 
     def close_sessions(self, pids: Collection[int]) -> None:
-        """Close the ORM's sessions of this thread that hold one of these backends.
-
-        They can be used again then, as a scoped_session is; of a connection that the server ended
-        a session knows nothing.
-        """
-        orm = sys.modules.get("sqlalchemy.orm.session")
-        # No public way leads from a connection to its session.
-        sessions = list(orm._sessions.values()) if orm is not None else []  # noqa: SLF001 - see above
-        for session in sessions:
-            with contextlib.suppress(Exception):  # private names, or in use by another thread
-                known = session.get_transaction()._connections  # noqa: SLF001 - see above
-                held = {each for each in known if isinstance(each, Connection)}
-                if any(self._is_held_here(each, pids) for each in held):
-                    session.close()
+        """Close the ORM's sessions of this thread that hold one of these backends."""
+        close_sessions(lambda connection: self._is_held_here(connection, pids))
 
     def _is_held_here(self, connection: Connection, pids: Collection[int]) -> bool:
-        if connection.dialect.is_async:
-            return False  # closed only within its loop
         watched = self._watched.get(backend_pid(connection.connection.dbapi_connection))
         return (
             watched is not None
@@ -252,10 +232,10 @@ class PoolWatch:
             each.pid
             for each in list(self._watched.values())
             if each.held()
-            and any(h.period == period and self._is_of_the_test(h) for h in each.holders)
+            and any(h.period == period and self.is_of_the_test(h) for h in each.holders)
         }
 
-    def _is_of_the_test(self, checkout: _Checkout) -> bool:
+    def is_of_the_test(self, checkout: Checkout) -> bool:
         """Return whether the thread or task that checked it out was not there before the test."""
         task = checkout.task() if checkout.task is not None else None
         if task is not None and (before := self._before.get(task.get_loop())) is not None:
@@ -269,8 +249,21 @@ class PoolWatch:
             loop in self._before
             and watched is not None
             and watched.held()
-            and any(h.task is not None and self._is_of_the_test(h) for h in watched.holders)
+            and any(h.task is not None and self.is_of_the_test(h) for h in watched.holders)
         )
+
+    def _idle_in(self, loop: asyncio.AbstractEventLoop) -> list[Any]:
+        """Withdraw what was made in that loop and is of no use in another; answer the drivers'."""
+        found = []
+        for each in list(self._watched.values()):
+            entry = each.entry()
+            connection = getattr(entry, "dbapi_connection", None)
+            if connection is None or each.loop is not loop or each.held():
+                continue
+            if not usable_here(connection, None):
+                each.exchange = True
+                found.append(connection.driver_connection)
+        return found
 
     def _withdraw(self, watched: _Watched) -> bool:
         entry = watched.entry()
@@ -290,7 +283,7 @@ class PoolWatch:
         entry.info[self._key] = watched = None
         # The server, or the application, may have ended it at once.
         with contextlib.suppress(Exception):
-            if server_port(connection) == self._port:
+            if server_port(connection) == self._port and not is_joined(connection):
                 pid, loop = backend_pid(connection), running_loop(connection)
                 watched = _Watched(
                     weakref.ref(entry), pid, loop, self._generation, overhear(connection)
@@ -298,6 +291,8 @@ class PoolWatch:
                 entry.info[self._key] = self._watched[pid] = watched
                 if loop is not None:
                     self._loops[pid] = loop
+                    if not usable_here(connection, None):
+                        self._ends.follow(connection, loop)
 
     def _checked_out(
         self,
@@ -312,36 +307,24 @@ class PoolWatch:
         if watched is None:
             return
         shared = watched.held()
-        watched.holders.append(self._checkout(connection, proxy))
+        watched.holders.append(self._checkout(proxy, in_task=running_loop(connection) is not None))
         if watched.generation != self._generation:
             raise self._exchanged(entry, "the database was replaced by testkit")
         if watched.exchange:
             raise self._exchanged(entry, _LEFT)
-        if watched.period == self._periods.now or shared:
+        if shared:
             return
         if not usable_here(connection, watched.loop):
-            return  # the application's own error is the better one
+            cut_off(connection.driver_connection, watched.loop)
+            raise self._exchanged(entry, "the connection was made in another event loop")
+        if watched.period == self._periods.now:
+            return
         if watched.period is None:
             watched.state = _state_of(connection, watched, asks=pool in self._lasting)
         elif watched.state is None or not self._put_back(connection, watched.state):
             self._lasting.add(pool)
             raise self._exchanged(entry, _LEFT)
         watched.period = self._periods.now
-
-    def _checkout(self, connection: DBAPIConnection, proxy: PoolProxiedConnection) -> _Checkout:
-        in_task = running_loop(connection) is not None
-        return self._checkout_of(proxy, in_task=in_task)
-
-    def _checkout_of(self, holder: PoolProxiedConnection | Use, *, in_task: bool) -> _Checkout:
-        task = sys.modules["asyncio"].current_task() if in_task else None
-        return _Checkout(
-            weakref.ref(holder),
-            calling_site(self._root),
-            time.monotonic(),
-            self._periods.now,
-            threading.current_thread(),
-            weakref.ref(task) if task is not None else None,
-        )
 
     def _found(self, connection: DBAPIConnection, entry: ConnectionPoolEntry, pool: object) -> None:
         """Exchange a connection that was made before the watch began.

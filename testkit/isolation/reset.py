@@ -68,11 +68,10 @@ class DatabaseReset:
     """Puts one worker's database back.
 
     Changes belong to an owner: a wider-scoped fixture that claimed them, or the running test.
-    ``replaced`` is called when the database was made anew: every connection to it is dead then.
-    ``others`` answers the backend pids of connections that are not the test's to close, ``origin``
-    where one was checked out, for messages.
-    ``make`` replaces the database of a name by a copy of the template; the server does by itself.
-    Not safe to call from two threads.
+    ``replaced`` is called when the database was made anew: connections to it are dead then.
+    ``others`` answers the pids of connections that are not the test's to close, ``origin`` where
+    one was checked out.
+    ``make`` replaces a database by a copy of the template. Not safe to call from two threads.
     """
 
     def __init__(
@@ -98,6 +97,7 @@ class DatabaseReset:
         self.began: datetime | None = None
         #: Whether the last reset saw an advisory lock of another session.
         self.locked = False
+        self.undid = False  # rows, the last time
         self._silent = False  # a sequence may move without a trace in the WAL
         self._look()
 
@@ -264,6 +264,7 @@ class DatabaseReset:
             since = None  # the others are somebody's work
         if blocked_by:
             self._replace(owner, who, blocked_by)
+        self.undid = bool(tables)
         if tables:
             self._vacuum.after(self._connection, tables)
         if blockers:

@@ -64,7 +64,7 @@ def _parts(seconds: dict[str, float], counts: dict[str, int]) -> list[str]:
         parts.append(f"isolation {_shown(seconds['isolation'])} ({number}, {each:.2f} ms each)")
     return parts + [
         f"{item} {_shown(seconds[item])} ({counts[item]:,})"
-        for item in ("sessions put back", "reconnects")
+        for item in ("sessions put back", "reconnects", "databases kept")
         if counts.get(item)
     ]
 

@@ -104,8 +104,10 @@ def pytest_runtest_makereport(
         # An expected failure leaves as much behind as any other; so does one of a subtest.
         session.failed_in(item)
         if report.failed and call.when != "teardown" and session.isolates:
-            evidence = session.worker.isolation.evidence()
-            report.sections += [("testkit", evidence)] if evidence else []
+            from testkit.pytest_plugin import keeping
+
+            told = keeping.told_of(item, session, call.when)
+            report.sections += [("testkit", told)] if told else []
     elif call.when == "call" or report.skipped:
         session.cut_short = session.failed
     budget = session.settings.budget

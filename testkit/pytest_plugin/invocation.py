@@ -1,11 +1,11 @@
-"""How pytest was called: the project's table, and this process' place among those of xdist."""
+"""How pytest was called: the project's table, its variables, this process' place in the run."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -16,14 +16,39 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 __all__ = [
+    "Variables",
     "count_processes",
     "distributes",
     "fixtures_of",
     "inline_table",
+    "only_looks",
     "place_in_run",
     "project_table",
     "run_has_servers",
 ]
+
+_LOOKS: Final = (
+    *("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers"),
+    *("setupplan", "cacheshow"),
+)
+
+
+class Variables:
+    """Variables of the environment that are set for the run; None is one that is not there."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, str | None] = {}
+
+    def set(self, values: Mapping[str, str | None]) -> None:
+        """Set or remove variables."""
+        for name, value in values.items():
+            self._before.setdefault(name, os.environ.get(name))
+            _put(name, value)
+
+    def restore(self) -> None:
+        """Put each back as it was before the first time."""
+        for name, value in self._before.items():
+            _put(name, value)
 
 
 def place_in_run(variable: str) -> tuple[str, str, int]:
@@ -74,6 +99,11 @@ def distributes(options: Namespace, name: str) -> bool:
     )
 
 
+def only_looks(options: Namespace) -> bool:
+    """Return whether pytest was called to show something, and will run no test."""
+    return any(getattr(options, name, False) for name in _LOOKS)
+
+
 def count_processes(options: Namespace, name: str) -> int:
     """Return how many processes connect: xdist's workers and their controller, or this one."""
     count = os.environ.get("PYTEST_XDIST_WORKER_COUNT")
@@ -103,3 +133,10 @@ def fixtures_of(item: pytest.Item) -> Iterator[str]:
     for name in getattr(item, "fixturenames", ()):
         if name in definitions and definitions[name][-1].func.__module__.startswith("testkit."):
             yield name
+
+
+def _put(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value

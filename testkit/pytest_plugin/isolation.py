@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from functools import partial, wraps
+from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from testkit.core.messages import TestkitError
-from testkit.isolation.bill import Bill
+from testkit.isolation.bill import Bill, billed
 from testkit.isolation.patience import PATIENCE, SHORT_PATIENCE
 
 if TYPE_CHECKING:
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from testkit.core.current import Periods
     from testkit.isolation.database import Database
     from testkit.isolation.evidence import Evidence
-    from testkit.isolation.followed_pools import FollowedPools
     from testkit.isolation.keyspace import Keyspace
     from testkit.isolation.leased_keyspace import LeasedKeyspace
     from testkit.isolation.lock_waits import LockWaits
     from testkit.isolation.pools import PoolWatch
     from testkit.isolation.reset import DatabaseReset
+    from testkit.isolation.rollback.mode import RollbackMode
     from testkit.isolation.server_wide import ServerWide
+    from testkit.isolation.snapshots import Snapshots
     from testkit.isolation.spares import SpareDatabases
     from testkit.servers.postgres import PostgresServer
     from testkit.servers.run import Run
@@ -36,20 +37,6 @@ Written = tuple[str | None, int]
 NOTHING: Final[Written] = (None, 0)
 
 _LEAKS: Final = frozenset({"TK302", "TK311"})
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-
-
-def _billed(
-    method: Callable[Concatenate[Isolation, _P], _R],
-) -> Callable[Concatenate[Isolation, _P], _R]:
-    @wraps(method)
-    def billed(self: Isolation, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        with self.bill.timed("isolation", count=0):
-            return method(self, *args, **kwargs)
-
-    return billed
 
 
 class Isolation:
@@ -65,14 +52,16 @@ class Isolation:
         self.lock_waits: LockWaits | None = None
         self._evidence: Evidence | None = None
         self._database: Database | None = None
+        self._place: tuple[PostgresServer, str]  # of the database that was added
         self._reset: DatabaseReset | None = None
         self._spares: SpareDatabases | None = None
         self._server_wide: ServerWide | None = None
         self._keyspace: Keyspace | LeasedKeyspace | None = None
         self._pools: PoolWatch | None = None
-        self._followed: FollowedPools | None = None
-        self._begun = False
-        self._clones = self._replaced = False
+        self._snapshots: Snapshots | None = None
+        self._rollback: RollbackMode | None = None
+        self._begun = self._replaced = False
+        self._mode, self._period = "reset", periods.now
         self._owners: dict[object, int] = {}
         self._left: list[int] = []  # by tests that are not undone
         self._before_test = NOTHING
@@ -86,7 +75,6 @@ class Isolation:
         ``alone``: no other process works on the server.
         """
         from testkit.isolation.evidence import Evidence
-        from testkit.isolation.followed_pools import FollowedPools
         from testkit.isolation.lock_waits import LockWaits
         from testkit.isolation.pools import PoolWatch
         from testkit.isolation.reset import DatabaseReset
@@ -95,7 +83,7 @@ class Isolation:
 
         self._pools = PoolWatch(server.port, self._periods, self.bill, f"{self._root}/")
         self._pools.start()
-        self._followed = database.followed = FollowedPools(self._pools, self.bill)
+        database.followed = self._pools.followed
         if not server.shared:  # where others work nothing may lie that only a thread knows
             from testkit.isolation.spares import SpareDatabases
 
@@ -113,8 +101,9 @@ class Isolation:
         self.lock_waits.start()
         self._evidence = Evidence(server, name, self.bill)
         self._evidence.statements.start()
-        database.snapshots = Snapshots(self._reset, lambda: next(self._numbers))
-        self._database = database
+        self._snapshots = Snapshots(self._reset, lambda: next(self._numbers))
+        self._database, self._place = database, (server, name)
+        self._begin_mode()
 
     def add_redis(self, run: Run) -> None:
         """Undo, from now on, what tests do to the Redis of ``run``; nothing at a second call."""
@@ -130,8 +119,25 @@ class Isolation:
 
             self._keyspace = Keyspace(server.address)
 
-    @_billed
-    def begin_test(self, *, undone: bool = True, clone: bool = False) -> None:
+    def _begin_mode(self) -> None:
+        if self._database is not None:
+            self._database.snapshots = None if self._mode == "rollback" else self._snapshots
+        if self._mode != "rollback" or self._pools is None or self._reset is None:
+            return
+        if self._rollback is None:
+            from testkit.isolation.rollback.mode import RollbackMode
+
+            self._rollback = RollbackMode(
+                *self._place,
+                self._periods,
+                f"{self._root}/",
+                is_of_the_test=self._pools.is_of_the_test,
+                ask=self._reset.ask,
+            )
+        self._rollback.begin(self._period)
+
+    @billed
+    def begin_test(self, mode: str = "reset") -> None:
         """Before the first test: what conftest files and imports did so far stays.
 
         Before one that is undone: what those that were not have left goes.
@@ -141,16 +147,18 @@ class Isolation:
             if not self._begun:
                 self._begun = True
                 self._claim(-1, NOTHING, "the import of the tests")
-            if undone:
+            if mode != "none":
                 while self._left:
                     self._end(self._left.pop())
             else:
                 self._before_test = self.before_fixture()
-            self._clones = clone
-            if clone and self._reset is not None:
+            self._mode = mode
+            if mode == "clone" and self._reset is not None:
                 if self._spares is not None:
                     self._spares.start()
                 self._reset.begin_clone()
+            self._period = self._periods.now
+            self._begin_mode()
         if self.lock_waits is not None:
             self.lock_waits.take()  # of a test that passed all the same
         if self._pools is not None:
@@ -158,7 +166,7 @@ class Isolation:
         if self._evidence is not None:
             self._evidence.statements.forget()
 
-    @_billed
+    @billed
     def before_fixture(self) -> Written:
         """Return how far database and Redis have been written, for ``after_fixture``."""
         written = NOTHING
@@ -171,7 +179,7 @@ class Isolation:
             )
         return written  # noqa: RET504 - unchanged where a server is gone
 
-    @_billed
+    @billed
     def after_fixture(self, fixture: object, who: str, since: Written) -> None:
         """Let what a wider-scoped fixture did stay until ``end_fixture``."""
         owner = self._owners[fixture] = next(self._numbers)
@@ -180,7 +188,7 @@ class Isolation:
         if self._pools is not None:
             self._pools.note_others()
 
-    @_billed
+    @billed
     def end_fixture(self, fixture: object) -> list[TestkitError]:
         """Undo what that fixture did; answer what it left in use, as ``finish_test`` does."""
         owner = self._owners.pop(fixture, None)
@@ -239,14 +247,23 @@ class Isolation:
                 # Before: a database that is made anew has lost what the test did to the old one.
                 if self._server_wide is not None:
                     self._server_wide.note()
-                self._undo_rows(who, period, cut_short=cut_short, ends_held=ends_held)
+                with contextlib.ExitStack() as rest:
+                    rest.callback(
+                        self._undo_rows, who, period, cut_short=cut_short, ends_held=ends_held
+                    )
+                    if self._mode == "rollback" and self._rollback is not None:
+                        self._rollback.end(cut_short=cut_short)
+
+    def notes(self) -> list[TestkitError]:
+        """Return what the last test did that its isolation cannot show."""
+        return self._rollback.notes() if self._rollback is not None else []
 
     def keep_test(self, who: str) -> None:
         """Let what a test did that is not undone stay until a test begins that is."""
         if self._database is not None:
             self._database.finish_test()
-            if self._database.snapshots is not None:
-                self._left += self._database.snapshots.give_up()
+        if self._snapshots is not None:
+            self._left += self._snapshots.give_up()
         owner = next(self._numbers)
         self._left.append(owner)
         with self._noticing():
@@ -256,6 +273,20 @@ class Isolation:
     def evidence(self) -> str | None:
         """Return what the database tells of a test that failed just now, None if nothing."""
         return self._evidence.told() if self._evidence and self._reset else None
+
+    def used(self) -> bool | None:
+        """Return whether the running test, or a fixture of its own, used the database.
+
+        That is: SQLAlchemy sent a statement, or something was committed by whatever driver. None
+        where nothing tells of it.
+        """
+        if self._evidence is None or self._reset is None:
+            return None
+        if self._evidence.statements.lines():
+            return True
+        others = [-1, *self._owners.values(), *self._left]
+        query = "SELECT EXISTS (SELECT FROM pg_testkit.journal WHERE owner <> ALL ('{%s}'))"
+        return bool(self._reset.ask(query % ",".join(map(str, others)))[0][0])
 
     def undo_no_more(self) -> None:
         """Close the connections that undo: from now on nothing is undone."""
@@ -269,10 +300,10 @@ class Isolation:
     def close(self) -> None:
         """Undo nothing any more, and take every listener out of SQLAlchemy."""
         self.undo_no_more()
+        if self._rollback is not None:
+            self._rollback.stop()
         if self._pools is not None:
             self._pools.stop()
-        if self._followed is not None:
-            self._followed.stop()
         if self.lock_waits is not None:
             self.lock_waits.stop()
         if self._evidence is not None:
@@ -281,20 +312,18 @@ class Isolation:
     def _undo_rows(self, who: str, period: int, *, cut_short: bool, ends_held: bool) -> None:
         if self._reset is None:
             return
-        held: list[int] = []
-        if cut_short and self._followed:
-            self._give_up(period)
-        elif self._pools is not None and not cut_short:
-            held = self._pools.kept(period, seconds=PATIENCE)
-        if self._database is not None and self._database.snapshots is not None:
-            self._database.snapshots.end()
-        undo = self._reset.exchange if self._clones else self._reset.finish
+        held = self._pools.left_by(period, cut_short=cut_short) if self._pools else []
+        if self._snapshots is not None:
+            self._snapshots.end()
+        undo = self._reset.exchange if self._mode == "clone" else self._reset.finish
         undo(
             who,
             patience=SHORT_PATIENCE if cut_short else PATIENCE,
             held=held,
             release=partial(self._release, period, ends=ends_held),
         )
+        if self._mode == "rollback" and self._rollback is not None and self._reset.undid:
+            self._rollback.others_committed()
 
     def _look_at_clients(self, leaks: list[TestkitError]) -> None:
         left = self._keyspace.left() if self._keyspace is not None else None
@@ -316,17 +345,12 @@ class Isolation:
         if self._pools is None:
             return held
         self._pools.close_sessions(held)
-        return self._give_up(period) if ends else ()
-
-    def _give_up(self, period: int) -> list[int]:
-        """Answer what the test has not returned; drivers' own pools take that back from it."""
-        left = self._pools.kept(period, seconds=0) if self._pools is not None else []
-        if self._followed:
-            self._followed.abandon(left)
-        return left
+        return self._pools.followed.take_back(period) if ends else ()
 
     def _note_replaced(self) -> None:
         self._replaced = True
+        if self._rollback is not None:
+            self._rollback.replaced()
         if self._pools is not None:
             self._pools.replaced()
 

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from testkit.core.options import Settings
     from testkit.pytest_plugin.worker import Worker
 
-__all__ = ["MARKER", "LeakWarning", "check_markers", "end_fixture", "finish_test"]
+__all__ = [
+    "MARKER",
+    "LeakWarning",
+    "RollbackWarning",
+    "check_markers",
+    "end_fixture",
+    "finish_test",
+]
 
 MARKER: Final = "leaks"
 _ANSWERS: Final = ("error", "warn")
@@ -23,6 +30,10 @@ _ANSWERS: Final = ("error", "warn")
 
 class LeakWarning(pytest.PytestWarning):
     """A test left connections in use, and ``leaks`` is ``warn``."""
+
+
+class RollbackWarning(pytest.PytestWarning):
+    """A test did what the isolation ``rollback`` cannot show."""
 
 
 def check_markers(items: Sequence[pytest.Item]) -> None:
@@ -44,6 +55,13 @@ def finish_test(
             worker.isolation.keep_test(item.nodeid)
         return
     answer = _answer(item, worker.settings)
+    try:
+        _undo(item, worker, period=period, cut_short=cut_short, answer=answer)
+    finally:
+        _tell_notes(item, worker.isolation.notes(), cut_short=cut_short)
+
+
+def _undo(item: pytest.Item, worker: Worker, *, period: int, cut_short: bool, answer: str) -> None:
     leaks: list[TestkitError] = []
     try:
         with plain_errors():
@@ -64,6 +82,15 @@ def end_fixture(item: pytest.Item, worker: Worker, fixture: object) -> None:
     with plain_errors():
         leaks = worker.isolation.end_fixture(fixture)
     _tell(item, leaks, _answer(item, worker.settings))
+
+
+def _tell_notes(item: pytest.Item, notes: Sequence[TestkitError], *, cut_short: bool) -> None:
+    """Warn of what the isolation could not show; a failed test has it in its report."""
+    for note in notes:
+        if cut_short:
+            item.add_report_section("teardown", "testkit", str(note))
+        else:
+            item.warn(RollbackWarning(str(note)))
 
 
 def _tell(item: pytest.Item, leaks: Sequence[TestkitError], answer: str) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["MARKER", "choose_modes", "folder_marks", "mode_of"]
 
 MARKER: Final = "isolation"
-_MODES: Final = ("reset", "clone", "none")
+_MODES: Final = ("reset", "rollback", "clone", "none")
 _mode: Final = pytest.StashKey[str]()
 
 

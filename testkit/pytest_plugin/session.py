@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -16,10 +17,12 @@ from testkit.core.messages import TestkitError, missing_extra
 from testkit.core.options import OPTIONS, read_settings, refuse_unknown_flags
 from testkit.core.surroundings import libpq_variables, server_variables
 from testkit.pytest_plugin.invocation import (
+    Variables,
     count_processes,
     distributes,
     fixtures_of,
     inline_table,
+    only_looks,
     place_in_run,
     project_table,
     run_has_servers,
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from testkit.core.naming import UniqueNames
     from testkit.core.options import Settings
     from testkit.isolation.guard import Guard
+    from testkit.isolation.refusals import Refusals
     from testkit.pytest_plugin.worker import Worker
 
 __all__ = ["PluginSession", "key", "plain_errors"]
@@ -45,10 +49,6 @@ _FIXTURES: Final = {
     "database": {"postgres_server", "database", "db_session", "async_db_session"},
     "redis": {"redis_server", "redis_client", "async_redis_client"},
 }
-_LOOKS: Final = (
-    *("help", "version", "collectonly", "showfixtures", "show_fixtures_per_test", "markers"),
-    *("setupplan", "cacheshow"),
-)
 
 
 class PluginSession:
@@ -59,18 +59,19 @@ class PluginSession:
         self.bills: list[dict[str, Any]] = []  # of xdist's workers
         self._config = config
         self._options = config.known_args_namespace
-        self._saved: dict[str, str | None] = {}
+        self._variables = Variables()
         self._worker: Worker | None = None
         self._guard: Guard | None = None
+        self._refusals: Refusals | None = None
+        self._moment = "before the first test"
         self._periods = Periods()
-        self.cut_short = True
-        self.failed = False
-        self._told = False
+        self.cut_short, self.failed = True, False
+        self.kept: str | None = None  # what was said of the test's database
+        self._told, self._not_undone = False, 0
         self._mode_of: Callable[[pytest.Item, Settings], str] | None = None
-        self._not_undone = 0
         self._gone: str | None = None
         self.name, self.token, self.controller = place_in_run(_RUN)
-        self._set({_RUN: f"{self.token}:{self.controller}"})
+        self._variables.set({_RUN: f"{self.token}:{self.controller}"})
         try:
             refuse_unknown_flags(arguments)
             self.settings = read_settings(
@@ -98,6 +99,14 @@ class PluginSession:
     def _unique_name(self, prefix: str) -> str:
         return self.unique(prefix)  # whose module most runs do not need
 
+    def _remember(self) -> Refusals:
+        """Return what remembers refusals, made for who may refuse first."""
+        if self._refusals is None:
+            from testkit.isolation.refusals import Refusals
+
+            self._refusals = Refusals(self._moment)
+        return self._refusals
+
     @property
     def worker(self) -> Worker:
         """Return the process' servers and isolation, made at the first use."""
@@ -105,7 +114,7 @@ class PluginSession:
             with _extras_named():
                 from testkit.pytest_plugin.worker import Worker
             # They would reach every connection of the tests: PGSSLMODE, PGSERVICE, PGHOST …
-            self._set(dict.fromkeys(self._libpq))
+            self._variables.set(dict.fromkeys(self._libpq))
             self._worker = Worker(
                 self.settings,
                 self._config.rootpath,
@@ -114,6 +123,7 @@ class PluginSession:
                 name=self.name,
                 workers=count_processes(self._options, self.name),
                 periods=self._periods,
+                refusals=self._remember(),
             )
         return self._worker
 
@@ -128,14 +138,14 @@ class PluginSession:
             return
         try:
             with _extras_named():
-                self._set(self._environment())
+                self._variables.set(self._environment())
         except TestkitError as error:
             raise pytest.UsageError(str(error)) from error
         from testkit.isolation.guard import Guard
 
-        self._guard = Guard(self.settings.allow_hosts)
+        self._guard = Guard(self.settings.allow_hosts, self._remember())
         self._guard.begin()
-        if self._only_looks():
+        if only_looks(self._options):
             return
         capture = self._config.pluginmanager.getplugin("capturemanager")
         visible = capture.global_and_fixture_disabled() if capture else contextlib.nullcontext()
@@ -152,7 +162,7 @@ class PluginSession:
 
     def _environment(self) -> Mapping[str, str]:
         """Return the variables of ``env``; where nothing will run, they lead nowhere."""
-        if not self._only_looks():
+        if not only_looks(self._options):
             return self.worker.environment()
         from testkit.core.addresses import NOWHERE, expand_env
 
@@ -177,7 +187,7 @@ class PluginSession:
             self._mode_of = modes.mode_of
             modes.choose_modes(items, self.settings, modes.folder_marks(self._config))
         if any(item.get_closest_marker("leaks") for item in items):
-            _leaks().check_markers(items)
+            _part("leaks").check_markers(items)
 
     def _mode(self, item: pytest.Item) -> str:
         return self._mode_of(item, self.settings) if self._mode_of else self.settings.isolation
@@ -186,13 +196,10 @@ class PluginSession:
         """Start in the background what the collected tests will ask for."""
         asked = {name for item in items for name in fixtures_of(item)}
         kinds = {kind for kind, fixtures in _FIXTURES.items() if asked & fixtures}
-        if kinds and not self.settings.env and not self._only_looks():
+        if kinds and not self.settings.env and not only_looks(self._options):
             # What goes wrong here goes wrong again, and is reported, when the test asks.
             with contextlib.suppress(TestkitError), _extras_named():
                 self.worker.start_early(kinds)
-
-    def _only_looks(self) -> bool:
-        return any(getattr(self._options, name, False) for name in _LOOKS)
 
     def wait(self) -> None:
         """Connect to the servers started by ``begin``. Raises TestkitError."""
@@ -205,16 +212,18 @@ class PluginSession:
         request = getattr(item, "_request", None)
         current.session = request and (lambda: request.getfixturevalue("db_session"))
         self.cut_short = True  # until a report says otherwise: an exit makes none
-        self.failed = False
+        self.failed, self.kept = False, None
         self._periods.turn()
         period = self._periods.now
-        if self._guard is not None:
-            self._guard.begin_test(item.nodeid)
+        self._moment = item.nodeid
+        if self._refusals is not None:
+            self._refusals.begin_test(item.nodeid)
         mode = self._mode(item)
         self._not_undone += mode == "none"
         if self._worker is not None:
+            _part("keeping").watch(item, self)
             with plain_errors():
-                self._worker.isolation.begin_test(undone=mode != "none", clone=mode == "clone")
+                self._worker.isolation.begin_test(mode)
         teardown = item.teardown
 
         def undo() -> None:
@@ -232,7 +241,7 @@ class PluginSession:
                 self._periods.turn()
                 if self._worker is not None:
                     try:
-                        _leaks().finish_test(
+                        _part("leaks").finish_test(
                             item,
                             self._worker,
                             period=period,
@@ -246,7 +255,7 @@ class PluginSession:
 
     def end_fixture(self, fixture: object, item: pytest.Item) -> None:
         """Undo what a wider-scoped fixture did, now that it ended behind that test."""
-        _leaks().end_fixture(item, self.worker, fixture)
+        _part("leaks").end_fixture(item, self.worker, fixture)
 
     def _end_run_here(self, session: pytest.Session) -> None:
         """Tear everything down where the run ends with this test."""
@@ -256,8 +265,8 @@ class PluginSession:
 
     def failed_by(self, error: BaseException) -> list[str]:
         """Note what a test, or the import of one, failed by; answer what is to be said of it."""
-        if self._guard is not None:
-            self._guard.told(error)
+        if self._refusals is not None:
+            self._refusals.told(error)
         waits = self._worker and self._worker.isolation.lock_waits
         if not waits:
             return []
@@ -266,15 +275,15 @@ class PluginSession:
 
     @contextlib.contextmanager
     def refusals_told(self, item: pytest.Item) -> Iterator[None]:
-        """Fail the test at its end by what the guard refused and its code caught."""
+        """Fail the test at its end by what was refused and its code caught."""
         try:
             yield
         except BaseException as error:
             self.failed_by(error)
-            if message := self._guard and self._guard.finish_test(item.nodeid):
+            if message := self._refusals and self._refusals.finish_test(item.nodeid):
                 item.add_report_section("teardown", "testkit", message)
             raise
-        if message := self._guard and self._guard.finish_test(item.nodeid):
+        if message := self._refusals and self._refusals.finish_test(item.nodeid):
             pytest.fail(message, pytrace=False)
 
     def failed_in(self, item: pytest.Item) -> None:
@@ -347,20 +356,17 @@ class PluginSession:
     def end(self) -> None:
         """Stop the servers, restore the environment and the libraries."""
         try:
+            if self._worker is not None:
+                self._worker.refuse_no_more()
             if self._guard is not None:
-                for message in self._guard.end():
-                    sys.stderr.write(f"\n{message}\n")
+                self._guard.end()  # behind what was put before it
+            for message in self._refusals.left() if self._refusals else ():
+                sys.stderr.write(f"\n{message}\n")
             distributing = distributes(self._options, self.name)
             if self._worker is not None or (distributing and run_has_servers(self.token)):
                 self.worker.close()
         finally:
-            for name, value in self._saved.items():
-                _put(name, value)
-
-    def _set(self, variables: Mapping[str, str | None]) -> None:
-        for name, value in variables.items():
-            self._saved.setdefault(name, os.environ.get(name))
-            _put(name, value)
+            self._variables.restore()
 
 
 key: Final = pytest.StashKey[PluginSession]()
@@ -387,14 +393,5 @@ def _extras_named() -> Iterator[None]:
         raise missing_extra(error.name or "", sys.executable) or error from error
 
 
-def _leaks() -> ModuleType:
-    from testkit.pytest_plugin import leaks  # where there is a worker only
-
-    return leaks
-
-
-def _put(name: str, value: str | None) -> None:
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value
+def _part(name: str) -> ModuleType:
+    return import_module(f"testkit.pytest_plugin.{name}")  # where there is a worker only

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from testkit.core.messages import TestkitError
     from testkit.core.options import Settings
     from testkit.isolation.database import Database
+    from testkit.isolation.refusals import Refusals
+    from testkit.isolation.refused_commands import RefusedCommands
     from testkit.servers.postgres import PostgresServer
     from testkit.servers.redis import RedisServer
 
@@ -38,7 +40,8 @@ class Worker:
 
     ``controller`` is the pid of the run's controller; it is our own where there is no xdist.
     ``gone`` is TK303 from the moment at which a server was found to have ended: nothing is undone
-    after that, and nothing fails for it here.
+    after that, and nothing fails for it here. ``refusals`` remembers what was refused on a leased
+    Redis.
     """
 
     def __init__(
@@ -51,8 +54,11 @@ class Worker:
         name: str,
         workers: int,
         periods: Periods,
+        refusals: Refusals,
     ) -> None:
         self.settings = settings
+        self._refusals = refusals
+        self._commands: RefusedCommands | None = None
         self.notes: list[str] = []
         self.gone: TestkitError | None = None
         self.asked = False
@@ -82,6 +88,7 @@ class Worker:
         self._early: list[threading.Thread] = []
         self._wanted: list[Callable[[], object]] = []
         self._failure: BaseException | None = None
+        self._position = ""  # of the server's log, where nothing is undone
 
     # --- servers
 
@@ -160,8 +167,15 @@ class Worker:
                     self.isolation.add_database(
                         database, server, self.run.database, alone=self.run.processes == 1
                     )
+                elif self.settings.keep_failed:
+                    self._position = _position(server)
                 self.database = database
         return self.database
+
+    def written_to(self) -> bool:
+        """Return whether anything was written on the Postgres since the last call."""
+        before, self._position = self._position, _position(self.run.ensure_postgres())
+        return before != self._position
 
     def ensure_redis(self) -> RedisServer:
         """Return this worker's Redis."""
@@ -190,7 +204,16 @@ class Worker:
 
     def _start_redis(self) -> RedisServer:
         with self._redis_lock:
-            return self.run.ensure_redis()
+            server = self.run.ensure_redis()
+            lease = self.run.redis_lease
+            if lease is not None and self._commands is None:
+                from testkit.isolation.refused_commands import RefusedCommands
+
+                self._commands = RefusedCommands(
+                    server.address, holder=lease.holder, refusals=self._refusals
+                )
+                self._commands.begin()
+        return server
 
     def look(self, *, seconds: float = 0) -> bool:
         """Set ``gone`` where a server has ended, and answer that; wait so long for the news."""
@@ -200,10 +223,16 @@ class Worker:
             self.isolation.undo_no_more()
         return self.gone is not None
 
-    def close(self) -> None:
-        """Stop what this process started."""
+    def refuse_no_more(self) -> None:
+        """Let every command be sent again: nothing of the tests runs any more."""
         while self._early:
             self._early.pop().join()
+        if self._commands is not None:
+            self._commands.end()
+
+    def close(self) -> None:
+        """Stop what this process started."""
+        self.refuse_no_more()
         self.isolation.close()
         if self.database is not None:
             self.database.dispose()
@@ -215,6 +244,12 @@ class Worker:
         except BaseException as error:  # noqa: BLE001 - raised again by wait()
             # What fails later may do so for what failed first.
             self._failure = self._failure or error
+
+
+def _position(server: PostgresServer) -> str:
+    with server.connect() as connection:
+        rows = connection.execute("SELECT pg_current_wal_insert_lsn()::text").fetchall()
+    return str(rows[0][0])
 
 
 def _progress(words: str) -> None:

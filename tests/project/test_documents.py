@@ -15,6 +15,7 @@ import pytest
 from cos.app import create_app
 from testkit.core.catalogue import CATALOGUE
 from testkit.core.options import OPTIONS, Option, flag, variable
+from testkit.isolation.server_commands import FIRST_WORDS, REFUSED, server_command
 from testkit.pytest_plugin import fixtures
 from tests.cos.asgi import client_of
 from tests.support.suites import Suite
@@ -120,6 +121,18 @@ def test_the_table_of_fixtures_names_every_fixture_with_its_scope() -> None:
     }
 
     assert found == expected
+
+
+def test_the_table_of_what_a_lease_refuses_is_the_one_in_the_code() -> None:
+    table = rows(DOCS / "use-in-your-project.md", "On a leased database of Redis")
+    *whole, numbered = (row.split("|")[1:3] for row in table)
+    listed = {
+        name: reason.strip() for names, reason in whole for name in re.findall("`(.+?)`", names)
+    }
+    others = {name for name in FIRST_WORDS if server_command([name, "3", "3", "DB", "3"], 14)}
+
+    assert listed == REFUSED
+    assert set(re.findall("`(.+?)`", numbered[0])) == others - REFUSED.keys()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

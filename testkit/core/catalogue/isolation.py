@@ -60,12 +60,14 @@ ISOLATION: Final[dict[str, Message]] = {
         "Call database.snapshot() in the same test, or in a function-scoped fixture of it, before.",
     ),
     "TK306": Message(
-        "Without isolation there are no snapshots",
-        "database.snapshot() and restore() were called with isolation = 'none'.",
+        "There are no snapshots in this mode",
+        "database.snapshot() and restore() were called with the isolation 'none' or 'rollback'.",
         "the running test",
-        "A snapshot is kept by the journal, which is not installed then.",
+        "A snapshot is of what is committed, and is kept by the journal: without isolation there is no journal, and\n"
+        "in a transaction that is rolled back nothing is committed.",
         "testkit explain TK306",
-        "Set isolation = 'reset' in [tool.testkit], or do without the snapshot.",
+        "Let the test run with real commits, @pytest.mark.isolation(\"reset\") with isolation = 'reset' in\n"
+        "[tool.testkit], or use a savepoint: session.begin_nested().",
     ),
     "TK307": Message(
         "A statement gave up waiting for a lock",
@@ -84,7 +86,7 @@ ISOLATION: Final[dict[str, Message]] = {
         "{nodeid}",
         "The marker says for one test, class, module or folder what undoes it.",
         "testkit explain TK308",
-        'Write @pytest.mark.isolation with "reset", "clone" or "none". Where most tests are to run\n'
+        'Write @pytest.mark.isolation with "reset", "rollback", "clone" or "none". Where most tests are to run\n'
         "without isolation, leave isolation = 'reset' in the configuration all the same, and mark their\n"
         'folder: pytestmark = pytest.mark.isolation("none") in its conftest.py.',
     ),
@@ -176,6 +178,30 @@ ISOLATION: Final[dict[str, Message]] = {
         "the test or its fixture. A wider-scoped fixture may make a role: it stays until the fixture\n"
         "removes it.",
     ),
+    "TK332": Message(
+        "A command that would reach beyond a leased database of Redis",
+        "{command} was not sent to {place}, where testkit has leased database {database} and no more: {reason}.",
+        "{where}",
+        "That Redis is not testkit's own: other workers, other runs and other people use it as well.\n"
+        "Where tests need this command, let them have a Redis of their own: take the URL out of `redis`\n"
+        '("auto" is the default). There everything may be sent, and is undone.',
+        "testkit explain TK332",
+        "Nothing was sent, neither this command nor the pipeline around it. redis_disposable = true changes\n"
+        "nothing here: testkit may empty databases then, and the server has others all the same. What a Lua\n"
+        "script calls is not seen. A test whose code catches this error fails at its end all the same.",
+    ),
+    "TK333": Message(
+        "A connection to another database of a leased Redis",
+        "A connection to database {asked} of {place} was refused: testkit has leased database {database} there.",
+        "{where}",
+        "What is in that database is somebody else's. Settings read a number that `env` does not name, or\n"
+        "there is one in the code. Name the variable in [tool.testkit.env]: the placeholder redis.url has\n"
+        "the number of the leased database in it, redis.name is the number alone.",
+        "testkit explain TK333",
+        "An application that uses several databases wants a Redis of its own: take the URL out of `redis`\n"
+        '("auto" is the default). Nothing was sent. A test whose code catches this error fails at its end\n'
+        "all the same.",
+    ),
     "TK341": Message(
         "A test's database could not be exchanged",
         "{who} asked for a database that is thrown away, but {holder} had changed the schema.",
@@ -185,6 +211,54 @@ ISOLATION: Final[dict[str, Message]] = {
         "testkit explain TK341",
         "Put what the fixture does into the migrations, let it be a function-scoped one, or let the test have\n"
         '@pytest.mark.isolation("reset").',
+    ),
+    "TK351": Message(
+        "The database of a failed test was not kept",
+        "the database of this test was not kept: {reason}",
+        "{nodeid}",
+        "Only what is committed can be kept, by a pg_dump that is at least as new as the server, in a folder\n"
+        "that can be written.",
+        "testkit explain TK351",
+        "The test failed for another reason, and nothing else fails for this one. A transaction of the\n"
+        "test that is still open and holds a table in ACCESS EXCLUSIVE mode (DDL, TRUNCATE, LOCK) keeps\n"
+        "pg_dump out. A dump lies in .testkit/kept below pytest's root folder. keep_failed = 0 turns it off.",
+    ),
+    "TK352": Message(
+        "No database of that test is kept",
+        "Nothing is kept of {wanted!r}. Kept are:\n{kept}",
+        "{place}",
+        "The databases of the first failed tests of a run are kept (option keep_failed), those of the last\n"
+        "five runs in which any test failed.",
+        "testkit psql --kept",
+        "Name the test as pytest does, or by any part of that which only one kept test has. A test that\n"
+        "used no database leaves none. What is for psql itself stands behind --.",
+    ),
+    "TK353": Message(
+        "Several kept databases are meant",
+        "{wanted!r} is a part of the names of several tests of which a database is kept:\n{kept}",
+        "{place}",
+        "A part of a test's name is enough where only one kept test has it.",
+        "testkit psql --kept",
+        "Write more of the name, or all of it.",
+    ),
+    "TK354": Message(
+        "A kept database does not fit the server here",
+        "The database of {nodeid} cannot be restored on Postgres {version} ({backend}): {reason}.",
+        "{place}",
+        "The server that the configuration leads to now is not like the one that the test ran on.",
+        "testkit psql --kept",
+        "Choose another one for the command, as for a run: TESTKIT_POSTGRES=docker testkit psql …. A server\n"
+        "that testkit itself starts gets the roles that the dump names; on a server of `testkit up` or of\n"
+        "others they must be there.",
+    ),
+    "TK355": Message(
+        "A kept database could not be restored",
+        "pg_restore could not restore the database of {nodeid}:\n{log}",
+        "{place}",
+        "The dump wants what this server or this role does not allow or have.",
+        "testkit psql --kept",
+        "The dump stays. It is of pg_dump's custom format, so that pg_restore can be tried on it by hand. The\n"
+        "triggers and event triggers in it whose names contain testkit are not the project's: leave them out.",
     ),
     "TK361": Message(
         "Not a pool that can be followed",
@@ -204,5 +278,82 @@ ISOLATION: Final[dict[str, Message]] = {
         "testkit explain TK362",
         'Install a newer one: pip install -U "psycopg-pool>=3.3". Where it is newer than this testkit, or\n'
         "must not change: make a new pool for each test, in a function-scoped fixture that closes it.",
+    ),
+    "TK371": Message(
+        "A constraint did not hold at the end of a test",
+        "What the test had committed breaks a constraint that waits for the end of a transaction: {reason}.",
+        "isolation rollback",
+        "A deferred constraint is checked at every commit. Here others were in transactions of their own and\n"
+        "had written, and the check is of all that was written: it was put off to the end.",
+        "testkit explain TK371",
+        "With real commits the commit would have failed. Write what the constraint wants, or let the test run\n"
+        'with @pytest.mark.isolation("reset").',
+    ),
+    "TK372": Message(
+        "A second connection, which does not see what the test did",
+        "{what}.",
+        "isolation rollback",
+        "In this mode a test runs in one transaction. Engines of SQLAlchemy on psycopg, sync and async, that connect\n"
+        "as the owner of the database and without `options` are given it; connections of other drivers, of `creator`\n"
+        "functions, of raw pools and of other processes are not: what the test committed is invisible to them, and\n"
+        "rows that it holds locked stay so. What they commit themselves is undone behind the test.",
+        "testkit explain TK372",
+        'Let the test run with real commits, @pytest.mark.isolation("reset"), or let it use one driver.',
+    ),
+    "TK373": Message(
+        "NOTIFY, which nobody hears before a commit",
+        "A statement notifies, or listens: {statement}",
+        "isolation rollback",
+        "The server sends notifications when the transaction is committed. This one never is.",
+        "testkit explain TK373",
+        'Let the test run with real commits: @pytest.mark.isolation("reset").',
+    ),
+    "TK374": Message(
+        "now() stands still",
+        "More than one transaction of the test took its time from the server: {statement}",
+        "isolation rollback",
+        "now(), CURRENT_TIMESTAMP and the defaults of columns that use them tell when the transaction began, and\n"
+        "in this mode all transactions of a test are one: their times are equal.",
+        "testkit explain TK374",
+        "Do not sort or compare by them in such a test, use clock_timestamp(), or let the test run with real commits:\n"
+        '@pytest.mark.isolation("reset").',
+    ),
+    "TK375": Message(
+        "Isolation level and the like are not in force",
+        "A transaction asked for: {what}",
+        "isolation rollback",
+        "They belong to a whole transaction, and in this mode those of a test are parts of one: READ COMMITTED,\n"
+        "which may write.",
+        "testkit explain TK375",
+        'Let the test run with real commits: @pytest.mark.isolation("reset").',
+    ),
+    "TK376": Message(
+        "A rollback took along what another connection wrote",
+        "The transaction {one} was rolled back, and what {other} wrote after it began is gone with it.",
+        "isolation rollback",
+        "In this mode transactions are savepoints of one, which lie on each other. Two of them overlapped, both\n"
+        "wrote, and the first one was rolled back.",
+        "testkit explain TK376",
+        "Commit or roll back before another connection writes, or let the test run with real commits:\n"
+        '@pytest.mark.isolation("reset").',
+    ),
+    "TK377": Message(
+        "The transaction that a test ran in was to be ended",
+        "This statement ends it, or one just before: {statement}",
+        "isolation rollback",
+        "COMMIT within a string of several statements, or PREPARE TRANSACTION. What the test had written until then\n"
+        "was committed indeed; it is undone behind the test all the same.",
+        "testkit explain TK377",
+        'Send COMMIT by itself, or let the test run with real commits: @pytest.mark.isolation("reset").',
+    ),
+    "TK378": Message(
+        "A synchronous statement waits for an asynchronous one of its own thread",
+        "The task {task!r} is in the middle of a statement, and this thread, which would have to go on with it, sent another one.",
+        "isolation rollback",
+        "In this mode all connections share one session, which does one thing at a time. Synchronous database code was\n"
+        "called in a coroutine while another task waited for its answer.",
+        "testkit explain TK378",
+        "Call it by asyncio.to_thread, await the other task before, or let the test run with real commits:\n"
+        '@pytest.mark.isolation("reset").',
     ),
 }

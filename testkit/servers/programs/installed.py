@@ -20,7 +20,7 @@ from testkit.system.files import can_run, ordinary_user
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-__all__ = ["POSTGRES_FOLDERS", "REDIS_FOLDERS", "local_postgres", "local_redis"]
+__all__ = ["POSTGRES_FOLDERS", "REDIS_FOLDERS", "local_postgres", "local_redis", "said_by"]
 
 # Debian, Red Hat, Homebrew on arm64 and x86-64, Postgres.app: below each a folder for a version.
 POSTGRES_FOLDERS: Final = (
@@ -70,7 +70,7 @@ def local_redis(
 def _postgres_folders(patterns: Sequence[str]) -> Iterator[Path]:
     # What the user's own PATH names comes first; of equal versions the first is taken.
     program = shutil.which("pg_config")
-    if program is not None and (folder := _said_by(program, "--bindir")):
+    if program is not None and (folder := said_by(program, "--bindir")):
         yield Path(folder)
     yield from _folders_of_path()
     for pattern in patterns:
@@ -123,7 +123,7 @@ def _asked(folder: Path, program: str) -> Binaries | str:
     path = folder / program
     if ordinary_user() is not None and not can_run(path):
         return f"{path} cannot be run by the user nobody, whom root's servers run as"
-    words = _said_by(str(path), "--version")
+    words = said_by(str(path), "--version")
     version = re.search(r"(?:v=|\) )(\d+(?:\.\d+)*)", words)
     if version is None:
         return f"{path} does not say its version"
@@ -136,7 +136,8 @@ def _asked(folder: Path, program: str) -> Binaries | str:
     return Binaries(folder, program, product, version[1], "local", str(path))
 
 
-def _said_by(*command: str) -> str:
+def said_by(*command: str) -> str:
+    """Return what a program prints, without blanks around it; nothing where it fails."""
     try:
         done = subprocess.run(
             command,

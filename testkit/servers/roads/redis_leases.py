@@ -58,20 +58,24 @@ class _Entry:
 
 
 class RedisLease:
-    """One leased database, ours until ``release`` or our end."""
+    """One leased database, ours until ``release`` or our end.
+
+    ``holder`` is the name of the client that holds it.
+    """
 
     def __init__(
-        self, server: RedisServer, registry: int | None, holder: redis.Redis, entry: str
+        self, server: RedisServer, registry: int | None, client: redis.Redis, entry: _Entry
     ) -> None:
         self.server = server
-        self._registry, self._holder, self._entry = registry, holder, entry
+        self.holder = entry.holder
+        self._registry, self._client, self._entry = registry, client, entry.text()
 
     def check(self) -> None:
         """Raise TK115 where the lease is ours no more; keeps its connection from being idle."""
         if self._registry is None:
             return
         try:
-            found = self._holder.hget(_LEASES, str(self.server.database))
+            found = self._client.hget(_LEASES, str(self.server.database))
         except redis.RedisError as error:
             reason = f"the connection that holds it is gone ({error})"
         else:
@@ -93,8 +97,8 @@ class RedisLease:
             with _client(self.server.address, self.server.database) as client:
                 client.flushdb()
             if self._registry is not None:
-                _change(self._holder, self.server.database, self._entry, None)
-        self._holder.close()
+                _change(self._client, self.server.database, self._entry, None)
+        self._client.close()
 
 
 def lease_redis(run: Run, address: Address) -> RedisLease:
@@ -120,13 +124,13 @@ def _leased(run: Run, address: Address, source: str) -> RedisLease:
         with _client(address, registry) as client:
             client.flushdb()
     name = f"testkit-lease-{run.token}-{run.worker}"
-    entry = _Entry(name, owner_text(run.me), taken=True).text()
+    entry = _Entry(name, owner_text(run.me), taken=True)
     holder = _client(address, registry or 0, name=name)
     try:
         holder.ping()  # connected, and named, before anybody can read of it
         if registry is not None:
             sweep_leases(address, registry)
-        number = _free(run, address, count, registry, holder=holder, entry=entry)
+        number = _free(run, address, count, registry, holder=holder, entry=entry.text())
     except BaseException:
         holder.close()
         raise

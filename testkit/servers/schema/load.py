@@ -192,6 +192,8 @@ def _loaded(schema: str) -> _Schema:
             raise TypeError(f"{path} in {name} is no plain function of a session")
         return _Baseline(found)
     if not schema.startswith(METADATA):
+        if isinstance(found, MetaData):
+            raise TypeError(f"{path} in {name} is a MetaData: write schema = '{METADATA}{schema}'")
         return _Own(found)
     if not isinstance(found, MetaData):
         raise TypeError(f"{path} in {name} is a {type(found).__name__}, a MetaData is wanted")

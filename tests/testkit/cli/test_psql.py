@@ -65,12 +65,23 @@ def test_a_worker_that_is_not_there_is_wrong_use(held: HeldRun) -> None:
     assert "has no database of gw7; it has those of main." in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["SELECT 1"], ["-c", "SELECT 1"], ["--run"]])
-def test_what_is_for_psql_stands_behind_the_dashes(tmp_path: Path, arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["SELECT 1"], "TK352: Nothing is kept of 'SELECT 1'."),
+        (["-c", "SELECT 1"], "Error:"),
+        (["--run"], "Error:"),
+        (["--kept", "test_it"], "Error:"),
+        (["--run", "0a", "test_it"], "Error:"),
+    ],
+)
+def test_what_is_for_psql_stands_behind_the_dashes(
+    tmp_path: Path, arguments: list[str], words: str
+) -> None:
     done = called("psql", *arguments, folder=tmp_path)
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert "Error:" in done.stderr
+    assert words in done.stderr
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from testkit.core.naming import UniqueNames, database_name
+from testkit.core.naming import UniqueNames, database_name, folder_name
 
 
 @given(worker=st.text())
@@ -43,6 +43,20 @@ def test_two_names_of_workers_never_give_the_same_database(one: str, other: str)
 @pytest.mark.parametrize("worker", ["", "main", "gw0", "7f3a9c2e_gw0", "7f3a9c2e_", "a" * 55])
 def test_a_name_that_postgres_takes_stays_as_it_is(worker: str) -> None:
     assert database_name(worker) == f"testkit_{worker}"
+
+
+@given(nodeid=ALIKE | st.text(st.characters()))
+@example(nodeid="tests/test_a.py::test_b[../../x]" * 99)
+@example(nodeid="...")
+def test_a_folder_of_a_test_has_a_short_plain_name_that_is_not_hidden(nodeid: str) -> None:
+    assert re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.-]{0,80}", folder_name(nodeid))
+
+
+@given(one=ALIKE | st.text(), other=ALIKE | st.text())
+def test_two_tests_never_have_the_same_folder(one: str, other: str) -> None:
+    names = {folder_name(nodeid).lower() for nodeid in (one, other)}
+
+    assert len(names) == len({one, other})
 
 
 def test_threads_draw_different_names() -> None:

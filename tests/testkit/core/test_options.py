@@ -128,6 +128,9 @@ def test_an_unknown_key_names_the_nearest_one_and_all_that_are_known(
         ("budget", float("nan")),
         ("budget", float("inf")),
         ("budget", "1 s"),
+        ("keep_failed", -1),
+        ("keep_failed", True),
+        ("keep_failed", 1.0),
         ("cache_dir", ["a"]),
     ],
 )
@@ -158,6 +161,8 @@ def test_a_value_of_the_wrong_kind_in_the_file_is_named_with_key_and_value(
         ("allow_hosts", "::1,10.0.0.7:80,/cloudsql/a:b", ("::1", "10.0.0.7:80", "/cloudsql/a:b")),
         ("budget", "0.5", 0.5),
         ("budget", "0", 0),
+        ("keep_failed", "0", 0),
+        ("keep_failed", "12", 12),
         ("cache_dir", "~/c", "~/c"),
     ],
 )
@@ -169,7 +174,14 @@ def test_a_text_of_the_environment_becomes_the_value_of_its_kind(
 
 @pytest.mark.parametrize(
     ("key", "text"),
-    [("env", "{A"), ("env", "3"), ("schema", ""), ("budget", "fast"), ("budget", "nan")],
+    [
+        ("env", "{A"),
+        ("env", "3"),
+        ("schema", ""),
+        ("budget", "fast"),
+        ("budget", "nan"),
+        ("keep_failed", "1.5"),
+    ],
 )
 def test_a_text_that_cannot_be_read_is_named_with_its_source(key: str, text: str) -> None:
     with pytest.raises(TestkitError) as caught:

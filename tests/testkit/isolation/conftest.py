@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-import secrets
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from psycopg import sql
 
 from testkit.core.options import Settings
 from testkit.isolation.keyspace import Keyspace
@@ -22,21 +19,8 @@ if TYPE_CHECKING:
     from testkit.servers.redis import RedisServer
 
 
-#: The fixtures below, for a parametrization.
+#: The fixtures of both, for a parametrization.
 ROLES: Final = ["postgres_server", pytest.param("owner_server", marks=pytest.mark.slow)]
-
-
-@pytest.fixture(scope="session")
-def owner_server(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
-    """The server as a role without superuser sees it: it owns what it makes."""
-    role, password = f"owner_{secrets.token_hex(4)}", secrets.token_hex(16)
-    quoted = sql.Identifier(role)
-    with postgres_server.connect() as connection:
-        connection.execute(
-            sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}").format(quoted, password)
-        )
-        yield dataclasses.replace(postgres_server, user=role, password=password)
-        connection.execute(sql.SQL("DROP ROLE {}").format(quoted))
 
 
 @pytest.fixture(params=ROLES)

@@ -16,9 +16,7 @@ import sqlalchemy as sa
 from testkit.core.addresses import NOWHERE
 from testkit.core.current import Periods
 from testkit.core.messages import TestkitError
-from testkit.isolation.bill import Bill
 from testkit.isolation.database import Database
-from testkit.isolation.followed_pools import FollowedPools
 from testkit.isolation.pools import PoolWatch
 from tests.support.driver_pools import DRIVERS, POOLS, DriverPool, Psycopg
 from tests.support.waiting import wait_until
@@ -26,6 +24,7 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from testkit.isolation.followed_pools import FollowedPools
     from testkit.servers.postgres import PostgresServer
 
 PID = "SELECT pg_backend_pid()"
@@ -52,7 +51,7 @@ def watch(postgres_server: PostgresServer, periods: Periods) -> Iterator[PoolWat
 
 @pytest.fixture
 def followed(watch: PoolWatch) -> FollowedPools:
-    return FollowedPools(watch, Bill())
+    return watch.followed
 
 
 @pytest.fixture
@@ -174,9 +173,8 @@ async def test_what_is_not_returned_is_told_and_its_place_in_the_pool_is_free_ag
     pid = await pool.run(left, PID)
     periods.turn()
 
-    assert watch.kept(period, seconds=0) == [pid]
     assert "driver_pools.py" in watch.origin(pid)
-    followed.abandon([pid])
+    assert followed.take_back(period) == [pid]
     assert await pool.do(PID) != pid
     await pool.give(left)  # by somebody who comes too late
     assert watch.kept(period, seconds=0) == []
@@ -300,9 +298,8 @@ def test_a_pool_that_keeps_no_connection_is_followed_too(
         followed.follow(pool)
         left = pool.getconn(timeout=5)
         pid = left.info.backend_pid
-        kept = watch.kept(periods.now, seconds=0)
+        kept = followed.take_back(periods.now)
         periods.turn()
-        followed.abandon(kept)
 
         assert kept == [pid]
         with pool.connection(timeout=5) as connection:

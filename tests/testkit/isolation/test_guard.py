@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +23,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from testkit.core.messages import TestkitError
 from testkit.core.provided import provided
 from testkit.isolation.guard import Guard
+from testkit.isolation.refusals import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -39,8 +39,13 @@ CACHE: Final = ("cache.example:6380", "3")
 
 
 @pytest.fixture
-def guard() -> Iterator[Guard]:
-    guard = Guard([])
+def refusals() -> Refusals:
+    return Refusals()
+
+
+@pytest.fixture
+def guard(refusals: Refusals) -> Iterator[Guard]:
+    guard = Guard([], refusals)
     guard.begin()
     yield guard
     guard.end()
@@ -167,7 +172,7 @@ async def test_a_foreign_server_is_refused_by_name_in_a_loop(guard: Guard, case:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 async def test_what_testkit_provided_is_reached_by_every_library(
-    guard: Guard, host: str, database: Database, redis_server: RedisServer
+    guard: Guard, refusals: Refusals, host: str, database: Database, redis_server: RedisServer
 ) -> None:
     libpq, cache = (
         url.replace("127.0.0.1", host) for url in (database.url("libpq"), redis_server.url)
@@ -188,7 +193,7 @@ async def test_what_testkit_provided_is_reached_by_every_library(
     async with redis.asyncio.Redis.from_url(cache) as async_client:
         await async_client.ping()
 
-    assert guard.finish_test("it") is None
+    assert refusals.finish_test("it") is None
 
 
 @pytest.mark.parametrize(
@@ -264,8 +269,8 @@ async def test_asyncpg_is_refused_if_any_of_its_hosts_is_foreign(
 
 
 @pytest.mark.parametrize("entry", ["localhost", "localhost:1", "127.0.0.1:1", "::1"])
-async def test_allow_hosts_opens_a_host_or_one_port_of_it(entry: str) -> None:
-    guard = Guard([entry])
+async def test_allow_hosts_opens_a_host_or_one_port_of_it(entry: str, refusals: Refusals) -> None:
+    guard = Guard([entry], refusals)
     guard.begin()
     try:
         # Nobody listens there: the library says so, and the guard does not.
@@ -274,7 +279,9 @@ async def test_allow_hosts_opens_a_host_or_one_port_of_it(entry: str) -> None:
         with pytest.raises(OSError, match=r"refused|failed"):
             await asyncpg.connect("postgresql://ada@127.0.0.1:1/prod")
     finally:
-        assert guard.end() == []
+        guard.end()
+
+    assert refusals.left() == []
 
 
 def test_psycopg2_is_refused_also_where_nobody_has_loaded_psycopg(
@@ -292,7 +299,7 @@ def test_a_file_database_is_no_server(guard: Guard) -> None:
         assert connection.scalar(sa.text("SELECT 1")) == 1
 
 
-async def test_a_port_that_this_process_holds_is_its_own(guard: Guard) -> None:
+async def test_a_port_that_this_process_holds_is_its_own(guard: Guard, refusals: Refusals) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         port = holder.getsockname()[1]
@@ -303,16 +310,18 @@ async def test_a_port_that_this_process_holds_is_its_own(guard: Guard) -> None:
         with pytest.raises(redis.ConnectionError):
             redis.Redis(port=port, retry=Retry(NoBackoff(), 0)).ping()
 
-    assert guard.finish_test("it") is None
+    assert refusals.finish_test("it") is None
 
 
-def test_a_server_that_is_provided_later_is_reached_from_then_on(guard: Guard) -> None:
+def test_a_server_that_is_provided_later_is_reached_from_then_on(
+    guard: Guard, refusals: Refusals
+) -> None:
     with pytest.raises(TestkitError):
         guard.check("any", [("later.example", 5432)], "prod")
     provided.add("later.example", 5432)
     guard.check("any", [("later.example", 5432)], "prod")
 
-    assert str(guard.finish_test("it")).count("TK304:") == 1
+    assert str(refusals.finish_test("it")).count("TK304:") == 1
 
 
 def test_after_the_end_every_library_is_as_it_was() -> None:
@@ -332,7 +341,7 @@ def test_after_the_end_every_library_is_as_it_was() -> None:
         return [*found, psycopg.connect, asyncpg.connect, list(sys.meta_path)]
 
     before = points()
-    guard = Guard([])
+    guard = Guard([], Refusals())
     guard.begin()
     during = points()
     guard.end()
@@ -341,11 +350,13 @@ def test_after_the_end_every_library_is_as_it_was() -> None:
     assert before == points()
 
 
-def test_an_ended_guard_refuses_nobody_who_kept_what_it_had_put_there(guard: Guard) -> None:
+def test_an_ended_guard_refuses_nobody_who_kept_what_it_had_put_there(
+    guard: Guard, refusals: Refusals
+) -> None:
     kept: Any = redis.connection.Connection
     connect = vars(kept)["_connect"]
     guard.end()
-    another = Guard(["localhost"])
+    another = Guard(["localhost"], refusals)
     another.begin()
     try:
         with pytest.raises(ConnectionRefusedError):
@@ -354,8 +365,8 @@ def test_an_ended_guard_refuses_nobody_who_kept_what_it_had_put_there(guard: Gua
         another.end()
 
 
-def test_of_two_guards_the_one_that_began_last_decides(guard: Guard) -> None:
-    inner = Guard(["localhost"])
+def test_of_two_guards_the_one_that_began_last_decides(guard: Guard, refusals: Refusals) -> None:
+    inner = Guard(["localhost"], refusals)
     inner.begin()
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect("host=localhost port=7")
@@ -363,61 +374,13 @@ def test_of_two_guards_the_one_that_began_last_decides(guard: Guard) -> None:
     with pytest.raises(TestkitError):
         psycopg.connect("host=localhost port=7")
 
-    assert inner.end() == []
+    assert str(refusals.finish_test("it")).count("TK304:") == 1
 
 
-def test_what_was_told_is_not_told_again(guard: Guard) -> None:
-    guard.begin_test("it")
-    errors = []
-    for place in (("a", 1), ("a", 1), ("b", 2)):
-        with pytest.raises(TestkitError) as caught:
-            guard.check("any", [place], "prod")
-        errors.append(caught.value)
-    guard.told(ExceptionGroup("several", [ValueError("other"), errors[0]]))
-    left = str(guard.finish_test("it"))
-
-    assert ("a:1" in left, "b:2" in left) == (False, True)
-    assert guard.finish_test("it") is None
-
-
-def test_the_same_refusal_is_told_once_however_often_it_was_tried(guard: Guard) -> None:
-    def ask() -> None:
-        with pytest.raises(TestkitError):
-            guard.check("any", [("a", 1)], "prod")
-
-    guard.begin_test("it")
-    threads = [threading.Thread(target=ask) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert str(guard.finish_test("it")).count("TK304:") == 1
-
-
-def test_what_no_test_did_is_charged_to_the_next_one_and_says_so(guard: Guard) -> None:
-    def ask() -> None:
-        with pytest.raises(TestkitError):
-            guard.check("any", [("a", 1)], "prod")
-
-    ask()
-    guard.begin_test("first")
-    first = str(guard.finish_test("first"))
-    ask()
-    guard.begin_test("second")
-    second = str(guard.finish_test("second"))
-    ask()
-    [last] = guard.end()
-
-    assert "no test did it, it came before the first test" in first
-    assert "no test did it, it came after first" in second
-    assert "it came after second" in last
-
-
-async def test_a_task_that_nobody_awaits_is_charged_too(guard: Guard) -> None:
-    guard.begin_test("it")
+async def test_a_task_that_nobody_awaits_is_charged_too(guard: Guard, refusals: Refusals) -> None:
+    refusals.begin_test("it")
     task = asyncio.ensure_future(asyncpg.connect(URL))
     await asyncio.wait([task])
 
-    assert "TK304" in str(guard.finish_test("it"))
+    assert "TK304" in str(refusals.finish_test("it"))
     assert isinstance(task.exception(), TestkitError)

@@ -1,0 +1,1 @@
+"""``rollback``: everything that a test does runs in one transaction, which is rolled back."""

@@ -1,0 +1,1 @@
+"""Databases of failed tests, kept as dumps below the project's root, and restored from there."""
