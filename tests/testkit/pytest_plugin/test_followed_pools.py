@@ -142,7 +142,7 @@ LEAKS = """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("isolation", ["reset", "clone"])
+@pytest.mark.parametrize("isolation", ["reset", "clone", "rollback"])
 def test_each_test_finds_every_pool_as_it_was_made(tmp_path: Path, isolation: str) -> None:
     suite = Suite(tmp_path, conftest=APPLICATION, test_it=TESTS)
     suite.write("pytest.ini", LOOPS)
