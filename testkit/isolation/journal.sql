@@ -262,7 +262,10 @@ LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO pg_testkit.sequence_before
     SELECT new_owner, m.* FROM pg_testkit.sequence_mark m, pg_testkit.sequence_now(m.rel) AS v
-    WHERE v.last_value <> m.last_value OR v.is_called <> m.is_called;
+    WHERE (v.last_value <> m.last_value OR v.is_called <> m.is_called)
+      -- An owner that claims once more stood where it stood at first.
+      AND NOT EXISTS (SELECT FROM pg_testkit.sequence_before b
+                      WHERE b.owner = new_owner AND b.rel = m.rel);
     UPDATE pg_testkit.sequence_mark m SET last_value = v.last_value, is_called = v.is_called
     FROM pg_testkit.sequence_before b, pg_testkit.sequence_now(b.rel) AS v
     WHERE b.owner = new_owner AND b.rel = m.rel;

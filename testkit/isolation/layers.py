@@ -26,7 +26,7 @@ class Layers(Generic[K, V]):
         self.current = dict(origin)
 
     def claim(self, owner: int, now: dict[K, V]) -> None:
-        """Give what differs from ``current`` to this owner: it stays until ``end``."""
+        """Give what differs from ``current`` to this owner, besides what it has: until ``end``."""
         layer: dict[K, V | None] = {
             name: value
             for name, value in now.items()
@@ -34,7 +34,7 @@ class Layers(Generic[K, V]):
         }
         layer |= dict.fromkeys(self.current.keys() - now.keys())
         if layer:
-            self._layers[owner] = layer
+            self._layers[owner] = self._layers.get(owner, {}) | layer
         self.current = now
 
     def end(self, owner: int) -> bool:

@@ -110,7 +110,7 @@ class DatabaseReset:
     def claim(self, owner: int, *, since: str | None, who: str) -> None:
         """Give everything committed after ``since`` to a fixture: it stays until ``end``.
 
-        None: everything committed so far. Owners that are set up later have greater numbers.
+        None: everything so far. Later owners have greater numbers; the last may claim again.
         """
         row = self._execute(
             "SELECT changed, ddl, moment FROM pg_testkit.claim(%s, %s::pg_snapshot)",

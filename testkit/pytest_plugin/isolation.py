@@ -264,10 +264,10 @@ class Isolation:
             self._database.finish_test()
         if self._snapshots is not None:
             self._left += self._snapshots.give_up()
-        owner = next(self._numbers)
-        self._left.append(owner)
+        if not self._left or self._left[-1] < max(self._owners.values(), default=0):
+            self._left.append(next(self._numbers))  # else it goes with what lies directly below it
         with self._noticing():
-            self._claim(owner, (None, self._before_test[1]), who)
+            self._claim(self._left[-1], (None, self._before_test[1]), who)
         self._look_at_clients([])
 
     def evidence(self) -> str | None:
@@ -282,6 +282,8 @@ class Isolation:
         """
         if self._evidence is None or self._reset is None:
             return None
+        if self._mode == "rollback":
+            return False  # nothing is committed that could be kept
         if self._evidence.statements.lines():
             return True
         others = [-1, *self._owners.values(), *self._left]

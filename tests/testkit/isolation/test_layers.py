@@ -50,3 +50,14 @@ def test_owners_leave_nothing_in_whatever_order_they_end(
         layers.end(owner)
 
     assert layers.current == origin
+
+
+def test_an_owner_that_claims_again_keeps_what_it_had() -> None:
+    layers = Layers({"a": 1})
+
+    layers.claim(1, {"a": 2})
+    layers.claim(1, {"a": 2, "b": 3})
+
+    assert layers.current == {"a": 2, "b": 3}
+    assert layers.end(1)
+    assert layers.current == {"a": 1}

@@ -37,6 +37,27 @@ def test_claimed_changes_stay_until_their_owner_ends(server: PostgresServer) -> 
         assert database.contents() == empty
 
 
+def test_an_owner_may_claim_again(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database:
+        empty = database.contents()
+        for turn in range(2):
+            database.run(
+                "INSERT INTO people (name) VALUES ('more')"
+                if not turn
+                else "UPDATE people SET name = 'again' WHERE name = 'more'",
+                "SELECT nextval('people_id_seq')",
+            )
+            database.reset.claim(1, since=None, who="tests that are not undone")
+        kept = database.contents()
+        database.run("DELETE FROM people", "SELECT nextval('people_id_seq')")
+        database.reset.finish("a test")
+        assert database.contents() == kept
+
+        database.reset.end(1)
+
+        assert database.contents() == empty
+
+
 def test_owners_may_end_in_any_order(server: PostgresServer) -> None:
     with journalled(server, *PEOPLE) as database:
         empty = database.contents()

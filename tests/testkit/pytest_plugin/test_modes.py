@@ -132,10 +132,10 @@ def test_the_controller_of_xdist_counts_them_all(suite: Suite) -> None:
 @pytest.mark.parametrize(
     ("marker", "reason"),
     [
-        ('isolation("all")', 'it takes one of "reset", "clone", "none"'),
-        ("isolation()", 'it takes one of "reset", "clone", "none"'),
-        ('isolation("none", 1)', 'it takes one of "reset", "clone", "none"'),
-        ('isolation(mode="none")', 'it takes one of "reset", "clone", "none"'),
+        ('isolation("all")', 'it takes one of "reset", "rollback", "clone", "none"'),
+        ("isolation()", 'it takes one of "reset", "rollback", "clone", "none"'),
+        ('isolation("none", 1)', 'it takes one of "reset", "rollback", "clone", "none"'),
+        ('isolation(mode="none")', 'it takes one of "reset", "rollback", "clone", "none"'),
     ],
 )
 def test_a_marker_that_says_nothing_sensible_ends_the_run_before_its_first_test(
@@ -161,3 +161,31 @@ def test_without_a_journal_no_test_can_ask_for_one(suite: Suite) -> None:
     assert (
         "TK308: @pytest.mark.isolation('reset'): isolation = 'none' is configured" in outcome.text
     )
+
+
+@pytest.mark.slow
+def test_leftovers_of_several_tests_may_be_changes_of_the_schema(suite: Suite) -> None:
+    suite.write(
+        "test_it.py",
+        """
+        import pytest
+        from sqlalchemy import text
+
+        def columns(database):
+            with database.engine.connect() as connection:
+                return connection.scalar(text(
+                    "SELECT count(*) FROM information_schema.columns WHERE table_name ~ '^left_'"))
+
+        @pytest.mark.isolation("none")
+        @pytest.mark.parametrize("n", range(3))
+        def test_leaves(database, n):
+            with database.engine.begin() as connection:
+                connection.execute(text(f"CREATE TABLE left_{n} (late_{n} int)"))
+            assert columns(database) == n + 1
+
+        def test_undone(database):
+            assert columns(database) == 0
+        """,
+    )
+
+    suite.run().check(passed=4)
