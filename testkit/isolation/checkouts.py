@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from testkit.isolation.connections import running_loop
 from testkit.system.calling_site import CallingSite, calling_site
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import PoolProxiedConnection
+
+    from testkit.isolation.followed_pools import Use
 
 __all__ = ["Checkout", "close_sessions"]
 
@@ -27,7 +27,7 @@ __all__ = ["Checkout", "close_sessions"]
 class Checkout(NamedTuple):
     """One checkout; ``period`` is of the test that ran."""
 
-    holder: weakref.ref[PoolProxiedConnection]
+    holder: weakref.ref[PoolProxiedConnection | Use]
     site: CallingSite | None
     moment: float
     period: int
@@ -36,14 +36,12 @@ class Checkout(NamedTuple):
 
     @classmethod
     def of(
-        cls, connection: DBAPIConnection, proxy: PoolProxiedConnection, *, period: int, root: str
+        cls, holder: PoolProxiedConnection | Use, *, in_task: bool, period: int, root: str
     ) -> Checkout:
         """Return the one that happens now; sites below ``root`` are told relative to it."""
-        task = None
-        if running_loop(connection) is not None:
-            task = sys.modules["asyncio"].current_task()
+        task = sys.modules["asyncio"].current_task() if in_task else None
         return cls(
-            weakref.ref(proxy),
+            weakref.ref(holder),
             calling_site(root),
             time.monotonic(),
             period,

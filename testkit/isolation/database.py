@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from testkit.core.addresses import Address
+    from testkit.isolation.followed_pools import FollowedPools
     from testkit.isolation.further import FurtherDatabases
     from testkit.isolation.queries.expectation import Queries
     from testkit.isolation.snapshots import Snapshot, Snapshots
@@ -42,6 +43,7 @@ class Database:
         self._async_connections: list[object] = []
         self.snapshots: Snapshots | None = None
         self.further, self._is_further = further, further is not None
+        self.followed: FollowedPools | None = None
         self._root = Path.cwd()  # now: a test may go elsewhere
 
     def url(self, driver: str | None = None) -> str:
@@ -118,6 +120,20 @@ class Database:
         changed the schema, TK302 where a transaction that began after it is open, TK305, TK306.
         """
         self._kept_states().restore(snapshot)
+
+    def follow(self, pool: object) -> None:
+        """Let a pool of psycopg, psycopg2 or asyncpg hand out nothing of one test to the next one.
+
+        From the next use of the pool to its end, wherever it was made; once is enough. It finds a
+        database that was replaced, and a connection that a test does not return is TK302. Pools of
+        SQLAlchemy need no call. Raises TK361 for anything else, TK362 for too old a pool.
+        """
+        from testkit.isolation.followed_pools import methods_for
+
+        if self.followed is not None:
+            self.followed.follow(pool)
+        else:
+            methods_for(pool)  # nothing is undone, hence nothing replaced
 
     def _kept_states(self) -> Snapshots:
         if self.snapshots is None and self._is_further:

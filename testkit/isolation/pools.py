@@ -25,7 +25,9 @@ from testkit.isolation.connections import (
     server_port,
     usable_here,
 )
+from testkit.isolation.followed_pools import FollowedPools
 from testkit.isolation.loops import LoopEnds, cut_off
+from testkit.isolation.patience import PATIENCE
 from testkit.isolation.session_state import SessionState
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
     from testkit.core.current import Periods
+    from testkit.isolation.followed_pools import Use
 
 __all__ = ["PoolWatch"]
 
@@ -48,7 +51,7 @@ _PAUSE: Final = 0.005  # seconds between two looks at a checkout that was not re
 class _Watched:
     """What is known of a pooled connection to the watched server."""
 
-    entry: weakref.ref[ConnectionPoolEntry]
+    entry: weakref.ref[ConnectionPoolEntry | Use]
     pid: int
     loop: asyncio.AbstractEventLoop | None
     generation: int
@@ -82,8 +85,11 @@ class PoolWatch:
         """Sites below ``root``, which ends with a slash, are told relative to it."""
         self._port, self._periods, self._root = port, periods, root
         self._bill = bill or Bill()
+        #: The drivers' own pools, which have to be named.
+        self.followed = FollowedPools(self, self._bill)
         self._generation = 0
         self._loops: dict[int, asyncio.AbstractEventLoop] = {}
+        self._more_loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
         self._ends = LoopEnds(self._idle_in)
         # What was there before the test: threads, and the tasks of each loop that was known.
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
@@ -108,10 +114,39 @@ class PoolWatch:
         """Stop listening."""
         event.remove(Pool, "connect", self._connected)
         event.remove(Pool, "checkout", self._checked_out)
+        self.followed.stop()
 
     def replaced(self) -> None:
         """Note that the database was replaced: every connection made so far is dead."""
         self._generation += 1
+
+    @property
+    def moment(self) -> tuple[int, int]:
+        """What has changed since then must not be handed out any more."""
+        return self._periods.now, self._generation
+
+    def know_loop(self) -> None:
+        """Note the loop that runs now: connections will be handed out in it."""
+        with contextlib.suppress(RuntimeError):
+            self._more_loops.add(sys.modules["asyncio"].get_running_loop())
+
+    def handed_out(self, connection: Any, use: Use, loop: asyncio.AbstractEventLoop | None) -> Any:
+        """Note that a driver's own pool handed out a connection, until ``use`` is over.
+
+        It is known for as long as the answer is kept: None for a connection to another server.
+        """
+        if server_port(connection) != self._port:
+            return None
+        pid, (period, generation) = backend_pid(connection), self.moment
+        watched = _Watched(weakref.ref(use), pid, loop, generation, set, period)
+        watched.holders.append(self._checkout(use, in_task=loop is not None))
+        self._watched[pid] = watched
+        if loop is not None:
+            self._loops[pid] = loop
+        return watched
+
+    def _checkout(self, holder: PoolProxiedConnection | Use, *, in_task: bool) -> Checkout:
+        return Checkout.of(holder, in_task=in_task, period=self._periods.now, root=self._root)
 
     def withdraw(self, pids: Iterable[int]) -> list[int]:
         """Return which of these backends belong to connections that lie in a pool.
@@ -131,7 +166,7 @@ class PoolWatch:
         self._threads.discard(threading.current_thread())  # the test's own
         self._before = {
             loop: weakref.WeakSet(_tasks(loop))
-            for loop in set(self._loops.values())
+            for loop in {*self._loops.values(), *self._more_loops}
             if not loop.is_closed()
         }
 
@@ -173,6 +208,13 @@ class PoolWatch:
         while (out := self._out(period)) and time.monotonic() < deadline:
             time.sleep(_PAUSE)
         return sorted(out - self.others()) if out else []
+
+    def left_by(self, period: int, *, cut_short: bool) -> list[int]:
+        """Return what that test has ``kept`` for too long, nothing where it was cut short."""
+        if not cut_short:
+            return self.kept(period, seconds=PATIENCE)
+        self.followed.rescue(period)
+        return []
 
     def origin(self, pid: int) -> str:
         """Return, for a message, where that backend's connection was checked out."""
@@ -223,7 +265,7 @@ class PoolWatch:
         found = []
         for each in list(self._watched.values()):
             entry = each.entry()
-            connection = entry.dbapi_connection if entry is not None else None
+            connection = getattr(entry, "dbapi_connection", None)
             if connection is None or each.loop is not loop or each.held():
                 continue
             if not usable_here(connection, None):
@@ -233,7 +275,7 @@ class PoolWatch:
 
     def _withdraw(self, watched: _Watched) -> bool:
         entry = watched.entry()
-        if entry is None or entry.dbapi_connection is None:
+        if getattr(entry, "dbapi_connection", entry) is None:
             return False
         if watched.generation != self._generation or (watched.state and not watched.state.plain):
             return False
@@ -273,9 +315,7 @@ class PoolWatch:
         if watched is None:
             return
         shared = watched.held()
-        watched.holders.append(
-            Checkout.of(connection, proxy, period=self._periods.now, root=self._root)
-        )
+        watched.holders.append(self._checkout(proxy, in_task=running_loop(connection) is not None))
         if watched.generation != self._generation:
             raise self._exchanged(entry, "the database was replaced by testkit")
         if watched.exchange:

@@ -54,6 +54,7 @@ class DatabaseUndoing:
         self._mode = "reset"
         self.pools = PoolWatch(server.port, periods, bill, root)
         self.pools.start()
+        database.followed = self.pools.followed
         # Where others work nothing may lie that only a thread knows.
         self._spares = SpareDatabases(server, name) if not server.shared else None
         self.reset = DatabaseReset(
@@ -172,7 +173,7 @@ class DatabaseUndoing:
         self._evidence.statements.stop()
 
     def _undo_rows(self, who: str, period: int, *, cut_short: bool, ends_held: bool) -> None:
-        held = [] if cut_short else self.pools.kept(period, seconds=PATIENCE)
+        held = self.pools.left_by(period, cut_short=cut_short)
         self._snapshots.end()
         undo = self.reset.exchange if self._mode == "clone" else self.reset.finish
         undo(
@@ -187,7 +188,7 @@ class DatabaseUndoing:
     def _release(self, period: int, held: Collection[int], *, ends: bool) -> Collection[int]:
         """Close what can be closed of the checkouts; answer which of the rest are to be ended."""
         self.pools.close_sessions(held)
-        return self.pools.kept(period, seconds=0) if ends else ()
+        return self.pools.followed.take_back(period) if ends else ()
 
     def _note_replaced(self) -> None:
         self._replaced = True

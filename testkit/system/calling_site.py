@@ -26,7 +26,10 @@ _MACHINERY: Final = (
 _PACKAGES: Final = ("/site-packages/", "/dist-packages/")
 # Installed packages that stand between a statement and whoever wanted it.
 _BETWEEN: Final = frozenset(
-    {"asyncpg", "greenlet", "pg8000", "psycopg", "psycopg2", "sqlalchemy", "testkit"}
+    {
+        *("asyncpg", "greenlet", "pg8000", "psycopg", "psycopg_pool", "psycopg2", "sqlalchemy"),
+        "testkit",
+    }
 )
 
 

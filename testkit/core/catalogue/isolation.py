@@ -260,6 +260,25 @@ ISOLATION: Final[dict[str, Message]] = {
         "The dump stays. It is of pg_dump's custom format, so that pg_restore can be tried on it by hand. The\n"
         "triggers and event triggers in it whose names contain testkit are not the project's: leave them out.",
     ),
+    "TK361": Message(
+        "Not a pool that can be followed",
+        "database.follow was called with an object of {kind}.",
+        "the call of database.follow",
+        "It takes pools of drivers: psycopg_pool.ConnectionPool and AsyncConnectionPool, asyncpg.Pool, the\n"
+        "classes of psycopg2.pool. Engines and pools of SQLAlchemy are followed without a call.",
+        "testkit explain TK361",
+        "Give it the pool itself, not what holds it. For a pool of another kind make a new one for each test,\n"
+        "in a function-scoped fixture that closes it.",
+    ),
+    "TK362": Message(
+        "A pool of a version that cannot be followed",
+        "The pools of the installed {module} have no {missing}.",
+        "the call of database.follow",
+        "Behind each test the pool has to be emptied. psycopg_pool can do that since 3.3.",
+        "testkit explain TK362",
+        'Install a newer one: pip install -U "psycopg-pool>=3.3". Where it is newer than this testkit, or\n'
+        "must not change: make a new pool for each test, in a function-scoped fixture that closes it.",
+    ),
     "TK371": Message(
         "A constraint did not hold at the end of a test",
         "What the test had committed breaks a constraint that waits for the end of a transaction: {reason}.",

@@ -18,7 +18,7 @@ from sqlalchemy.pool import Pool
 from testkit.core.messages import TestkitError
 from testkit.core.provided import canonical
 from testkit.isolation.checkouts import Checkout, close_sessions
-from testkit.isolation.connections import database_name, server_port
+from testkit.isolation.connections import database_name, running_loop, server_port
 from testkit.isolation.patience import PATIENCE
 from testkit.isolation.rollback.joined import AsyncJoined, Joined, JoinedConnection
 from testkit.isolation.rollback.outer import OuterTransaction
@@ -227,7 +227,8 @@ class RollbackMode:
     ) -> None:
         driver = getattr(connection, "driver_connection", connection)
         tried: dict[Any, Any] = entry.record_info if entry.record_info is not None else {}
-        checkout = Checkout.of(connection, proxy, period=self._periods.now, root=self._root)
+        in_task = running_loop(connection) is not None
+        checkout = Checkout.of(proxy, in_task=in_task, period=self._periods.now, root=self._root)
         if isinstance(driver, JoinedConnection):
             tried.pop(self._key, None)
             if not self._runs() or driver.left or driver.outer is not self._transaction():
