@@ -91,6 +91,8 @@ class DatabaseUndoing:
                 ask=self.reset.ask,
             )
             self._rollback.begin(period)
+        elif self._rollback is not None:
+            self._rollback.stand_by()
 
     def forget_the_last(self) -> None:
         """Forget what was noted of the test before."""

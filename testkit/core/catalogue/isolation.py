@@ -319,11 +319,12 @@ ISOLATION: Final[dict[str, Message]] = {
         '@pytest.mark.isolation("reset").',
     ),
     "TK375": Message(
-        "Isolation level and the like are not in force",
-        "A transaction asked for: {what}",
+        "What only a transaction of its own has",
+        "This asked for what is not in force: {what}",
         "isolation rollback",
-        "They belong to a whole transaction, and in this mode those of a test are parts of one: READ COMMITTED,\n"
-        "which may write.",
+        "Isolation levels, READ ONLY, ON COMMIT DROP, and locks that keep other transactions out (NOWAIT, SKIP LOCKED,\n"
+        "pg_try_advisory_lock) need a transaction that begins, ends and stands beside others. In this mode those\n"
+        "of a test are parts of one: READ COMMITTED, which may write, and which all locks belong to.",
         "testkit explain TK375",
         'Let the test run with real commits: @pytest.mark.isolation("reset").',
     ),
@@ -347,13 +348,23 @@ ISOLATION: Final[dict[str, Message]] = {
         'Send COMMIT by itself, or let the test run with real commits: @pytest.mark.isolation("reset").',
     ),
     "TK378": Message(
-        "A synchronous statement waits for an asynchronous one of its own thread",
-        "The task {task!r} is in the middle of a statement, and this thread, which would have to go on with it, sent another one.",
+        "A statement would wait for ever",
+        "A statement was sent while {what}, which could not go on before it.",
         "isolation rollback",
         "In this mode all connections share one session, which does one thing at a time. Synchronous database code was\n"
-        "called in a coroutine while another task waited for its answer.",
+        "called in a coroutine while another task waited for its answer, or another connection was used inside\n"
+        "a block that reads or writes row by row (COPY, cursor.stream).",
         "testkit explain TK378",
         "Call it by asyncio.to_thread, await the other task before, or let the test run with real commits:\n"
         '@pytest.mark.isolation("reset").',
+    ),
+    "TK379": Message(
+        "The session that a test ran in has ended",
+        "The server or the driver ended the session that all connections of the test shared. Sent last: {statement}",
+        "isolation rollback",
+        "Its transaction went with it: what the test had committed was gone in the middle of the test. A backend was\n"
+        "terminated, a session timed out, or a statement could not be interrupted.",
+        "testkit explain TK379",
+        'Let a test that ends sessions run with real commits: @pytest.mark.isolation("reset").',
     ),
 }

@@ -1,28 +1,46 @@
 """Connections of psycopg, sync and async, that share one session of the server.
 
-Each behaves as one of its own: what it begins is a savepoint, what it commits is released.
+Each behaves as one of its own: what it begins is a savepoint, what it commits is released. Their
+cursors are in ``cursors.py``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
-from psycopg import sql
-from psycopg.abc import Query  # noqa: TC002 - subclasses of psycopg's are read at run time
+from psycopg.pq import TransactionStatus
 
 from testkit.core.messages import TestkitError
+from testkit.isolation.rollback.cursors import sending, text_of
 from testkit.isolation.rollback.words import read
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from psycopg import IsolationLevel
+    from psycopg.abc import Query
 
     from testkit.isolation.rollback.outer import OuterTransaction
 
 __all__ = ["AsyncJoined", "Joined", "JoinedConnection"]
+
+
+class _Info(psycopg.ConnectionInfo):
+    """What the session tells, but for the transaction, which is the connection's own."""
+
+    def __init__(self, connection: Any) -> None:
+        super().__init__(connection.pgconn)
+        self._connection = connection
+
+    @property
+    def transaction_status(self) -> TransactionStatus:
+        """The status of the connection's own transaction."""
+        if self._connection.outer.is_in_transaction(self._connection):
+            return super().transaction_status
+        return TransactionStatus.IDLE
 
 
 class JoinedConnection:
@@ -50,8 +68,8 @@ class JoinedConnection:
         connection._autocommit = True  # noqa: SLF001 - so that psycopg begins nothing by itself
         connection.prepare_threshold = None  # names of prepared statements are the session's
         self._handlers = (connection.pgconn.notice_handler, connection.pgconn.notify_handler)
-        connection.cursor_factory = _sending(connection.cursor_factory)
-        connection.server_cursor_factory = _sending(connection.server_cursor_factory)
+        connection.cursor_factory = sending(connection.cursor_factory)
+        connection.server_cursor_factory = sending(connection.server_cursor_factory)
 
     @property
     def closed(self) -> bool:
@@ -62,6 +80,11 @@ class JoinedConnection:
     def broken(self) -> bool:
         """Whether it ended without being closed."""
         return self.closed and not self.left
+
+    @property
+    def info(self) -> psycopg.ConnectionInfo:
+        """What the session tells, and of the transaction what is this connection's."""
+        return _Info(self)
 
     @property
     def autocommit(self) -> bool:
@@ -79,9 +102,9 @@ class JoinedConnection:
 
     @isolation_level.setter
     def isolation_level(self, value: IsolationLevel | None) -> None:
-        self._level = value
-        if value is not None:
-            level = psycopg.IsolationLevel(value).name
+        self._level = None if value is None else psycopg.IsolationLevel(value)
+        if self._level not in {None, psycopg.IsolationLevel.READ_COMMITTED}:
+            level = psycopg.IsolationLevel(self._level).name.replace("_", " ")
             self.outer.note(TestkitError("TK375", what=f"isolation level {level}"))
 
     @property
@@ -111,15 +134,38 @@ class JoinedConnection:
         """Use the session no more."""
         self.left = True
 
-    def before(self, text: str) -> tuple[str, str | None]:
+    def refuse(self, code: str, what: str) -> Any:
+        """Raise what says that this mode does not have that."""
+        words = {"TK373": "statement", "TK375": "what", "TK377": "statement"}
+        error = TestkitError(code, **{words[code]: what})
+        raise psycopg.NotSupportedError(str(error))
+
+    def pipeline(self) -> Any:
+        """Raise NotSupportedError: what is sent here is more than what is asked for."""
+        return self.refuse("TK375", "a pipeline of psycopg")
+
+    def notifies(self, *_args: object, **_named: object) -> Any:
+        """Raise NotSupportedError: nothing is ever delivered."""
+        return self.refuse("TK373", "connection.notifies()")
+
+    def tpc_begin(self, *_args: object) -> Any:
+        """Raise NotSupportedError: the first phase would end the test's transaction."""
+        return self.refuse("TK377", "a transaction in two phases")
+
+    def check_open(self) -> None:
+        """Raise OperationalError where it is closed. For whoever has the turn."""
+        if self.closed:
+            raise psycopg.OperationalError("the connection is closed")
+
+    def before(self, text: str, *, holds: bool) -> tuple[str, str | None]:
         """Answer as ``OuterTransaction.statement``, for a connection that sends that text."""
         told = read(text)
         if told.kind == "begin":
             self._block = True
         elif told.kind in {"commit", "rollback"}:
             self._block = False
-        self.set_up |= self.fresh and told.writes
-        return self.outer.statement(self, text)
+        self.set_up |= self.fresh and (told.writes or text.lstrip()[:3].upper() == "SET")
+        return self.outer.statement(self, text, holds=holds)
 
     def ends_at_once(self) -> bool:
         """Return whether the statement just sent is a transaction of its own."""
@@ -136,14 +182,14 @@ class Joined(JoinedConnection, psycopg.Connection[Any]):
 
     def close(self) -> None:
         """Roll back, and leave the session to the others."""
-        if not self.closed:
+        with contextlib.suppress(psycopg.OperationalError):
             self.rollback()
         self.leave()
 
     def commit(self) -> None:
         """Release what the transaction did. Raises what a constraint says to it."""
-        self._check_open()
-        with self.outer.turns.taken():
+        with self.outer.turns.taken(by=self):
+            self.check_open()
             try:
                 self.send(self.outer.check(self))
             except psycopg.Error:
@@ -153,8 +199,8 @@ class Joined(JoinedConnection, psycopg.Connection[Any]):
 
     def rollback(self) -> None:
         """Undo what the transaction did."""
-        self._check_open()
-        with self.outer.turns.taken():
+        with self.outer.turns.taken(by=self):
+            self.check_open()
             self.send(self.outer.rollback(self))
 
     def set_autocommit(self, value: bool) -> None:  # noqa: FBT001 - psycopg's
@@ -180,25 +226,34 @@ class Joined(JoinedConnection, psycopg.Connection[Any]):
         force_rollback: bool = False,  # noqa: FBT001, FBT002 - psycopg's
     ) -> Iterator[psycopg.Transaction]:
         """Do a block in a transaction where there is none, else in a savepoint."""
-        self._check_open()
+        block = psycopg.Transaction(self, savepoint_name, force_rollback)
         outermost = not self.outer.is_in_transaction(self)
-        with self.outer.turns.taken():
-            self.send(self.outer.begin(self))
+        name = savepoint_name or f"block_{id(block)}"
+        self.execute("SELECT" if outermost else f'SAVEPOINT "{name}"')
         try:
-            with super().transaction(savepoint_name, force_rollback) as block:
-                yield block
-        except BaseException:
-            if outermost:
-                self.rollback()
+            yield block
+        except BaseException as error:
+            self.rollback() if outermost else self.execute(f'ROLLBACK TO SAVEPOINT "{name}"')
+            if isinstance(error, psycopg.Rollback) and error.transaction in {None, block}:
+                return
             raise
-        if outermost:
-            self.commit()
+        if force_rollback:
+            self.rollback() if outermost else self.execute(f'ROLLBACK TO SAVEPOINT "{name}"')
+        else:
+            self.commit() if outermost else self.execute(f'RELEASE SAVEPOINT "{name}"')
 
     def wait(self, gen: Any, *args: Any, **named: Any) -> Any:
-        """Take the session's turn for it."""
+        """Take the session's turn for it; leave nothing under way, whatever interrupts it."""
         with self.outer.turns.taken():
             self.use_handlers()
-            return super().wait(gen, *args, **named)
+            try:
+                return super().wait(gen, *args, **named)
+            except BaseException:
+                if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                    self.cancel()
+                    with contextlib.suppress(psycopg.Error):
+                        super().wait(gen, *args, **named)
+                raise
 
     def send(self, commands: str) -> None:
         """Send commands that are ours, if there are any."""
@@ -206,17 +261,17 @@ class Joined(JoinedConnection, psycopg.Connection[Any]):
             psycopg.Cursor(self).execute(commands.encode())
 
     @contextlib.contextmanager
-    def statement(self, query: Query) -> Iterator[Query]:
+    def statement(self, query: Query, *, holds: bool = False) -> Iterator[Query]:
         """Send, around a statement, what makes it one of this connection's transactions."""
-        text = _text(query, self)
-        self._check_open()
-        with self.outer.turns.taken():
+        text = text_of(query, self)
+        with self.outer.turns.taken(by=self):
+            self.check_open()
             match read(text).kind:
                 case "commit":
                     self.commit()
                 case "rollback":
                     self.rollback()
-            before, instead = self.before(text)
+            before, instead = self.before(text, holds=holds)
             self.send(before)
             try:
                 yield query if instead is None else instead.encode()
@@ -227,24 +282,20 @@ class Joined(JoinedConnection, psycopg.Connection[Any]):
             if self.ends_at_once():
                 self.commit()
 
-    def _check_open(self) -> None:
-        if self.closed:
-            raise psycopg.OperationalError("the connection is closed")
-
 
 class AsyncJoined(JoinedConnection, psycopg.AsyncConnection[Any]):
     """An asynchronous connection, for any event loop."""
 
     async def close(self) -> None:
         """Roll back, and leave the session to the others."""
-        if not self.closed:
+        with contextlib.suppress(psycopg.OperationalError):
             await self.rollback()
         self.leave()
 
     async def commit(self) -> None:
         """Release what the transaction did. Raises what a constraint says to it."""
-        self._check_open()
-        async with self.outer.turns.taken_in_loop():
+        async with self.outer.turns.taken_in_loop(by=self):
+            self.check_open()
             try:
                 await self.send(self.outer.check(self))
             except psycopg.Error:
@@ -254,8 +305,8 @@ class AsyncJoined(JoinedConnection, psycopg.AsyncConnection[Any]):
 
     async def rollback(self) -> None:
         """Undo what the transaction did."""
-        self._check_open()
-        async with self.outer.turns.taken_in_loop():
+        async with self.outer.turns.taken_in_loop(by=self):
+            self.check_open()
             await self.send(self.outer.rollback(self))
 
     async def set_autocommit(self, value: bool) -> None:  # noqa: FBT001 - psycopg's
@@ -281,25 +332,42 @@ class AsyncJoined(JoinedConnection, psycopg.AsyncConnection[Any]):
         force_rollback: bool = False,  # noqa: FBT001, FBT002 - psycopg's
     ) -> AsyncIterator[psycopg.AsyncTransaction]:
         """Do a block in a transaction where there is none, else in a savepoint."""
-        self._check_open()
+        block = psycopg.AsyncTransaction(self, savepoint_name, force_rollback)
         outermost = not self.outer.is_in_transaction(self)
-        async with self.outer.turns.taken_in_loop():
-            await self.send(self.outer.begin(self))
+        name = savepoint_name or f"block_{id(block)}"
+        back = f'ROLLBACK TO SAVEPOINT "{name}"'
+        await self.execute("SELECT" if outermost else f'SAVEPOINT "{name}"')
         try:
-            async with super().transaction(savepoint_name, force_rollback) as block:
-                yield block
-        except BaseException:
-            if outermost:
-                await self.rollback()
+            yield block
+        except BaseException as error:
+            await (self.rollback() if outermost else self.execute(back))
+            if isinstance(error, psycopg.Rollback) and error.transaction in {None, block}:
+                return
             raise
-        if outermost:
-            await self.commit()
+        if force_rollback:
+            await (self.rollback() if outermost else self.execute(back))
+        else:
+            await (self.commit() if outermost else self.execute(f'RELEASE SAVEPOINT "{name}"'))
 
     async def wait(self, gen: Any, *args: Any, **named: Any) -> Any:
-        """Take the session's turn for it."""
+        """Take the session's turn for it; leave nothing under way, however often it is cancelled.
+
+        psycopg closes its connection where it is cancelled twice, and this one is everybody's.
+        """
         async with self.outer.turns.taken_in_loop():
             self.use_handlers()
-            return await super().wait(gen, *args, **named)
+            work = asyncio.ensure_future(super().wait(gen, *args, **named))
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                if not work.done():
+                    self.cancel()
+                while not work.done():
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await asyncio.wait({work})
+                if not work.cancelled():
+                    work.exception()  # it has been seen
+                raise
 
     async def send(self, commands: str) -> None:
         """Send commands that are ours, if there are any."""
@@ -307,17 +375,17 @@ class AsyncJoined(JoinedConnection, psycopg.AsyncConnection[Any]):
             await psycopg.AsyncCursor(self).execute(commands.encode())
 
     @contextlib.asynccontextmanager
-    async def statement(self, query: Query) -> AsyncIterator[Query]:
+    async def statement(self, query: Query, *, holds: bool = False) -> AsyncIterator[Query]:
         """Send, around a statement, what makes it one of this connection's transactions."""
-        text = _text(query, self)
-        self._check_open()
-        async with self.outer.turns.taken_in_loop():
+        text = text_of(query, self)
+        async with self.outer.turns.taken_in_loop(by=self):
+            self.check_open()
             match read(text).kind:
                 case "commit":
                     await self.commit()
                 case "rollback":
                     await self.rollback()
-            before, instead = self.before(text)
+            before, instead = self.before(text, holds=holds)
             await self.send(before)
             try:
                 yield query if instead is None else instead.encode()
@@ -327,61 +395,3 @@ class AsyncJoined(JoinedConnection, psycopg.AsyncConnection[Any]):
                 raise
             if self.ends_at_once():
                 await self.commit()
-
-    def _check_open(self) -> None:
-        if self.closed:
-            raise psycopg.OperationalError("the connection is closed")
-
-
-class _Sending:
-    """A cursor whose statements belong to a transaction of its connection."""
-
-    connection: Any
-
-    def execute(self, query: Any, *args: Any, **named: Any) -> Any:
-        with self.connection.statement(query) as sent:
-            return super().execute(sent, *args, **named)  # type: ignore[misc]
-
-    def executemany(self, query: Any, *args: Any, **named: Any) -> Any:
-        with self.connection.statement(query) as sent:
-            return super().executemany(sent, *args, **named)  # type: ignore[misc]
-
-    @contextlib.contextmanager
-    def copy(self, query: Any, *args: Any, **named: Any) -> Iterator[Any]:
-        with self.connection.statement(query) as sent, super().copy(sent, *args, **named) as copy:  # type: ignore[misc]
-            yield copy
-
-
-class _AsyncSending:
-    """The same of an asynchronous one."""
-
-    connection: Any
-
-    async def execute(self, query: Any, *args: Any, **named: Any) -> Any:
-        async with self.connection.statement(query) as sent:
-            return await super().execute(sent, *args, **named)  # type: ignore[misc]
-
-    async def executemany(self, query: Any, *args: Any, **named: Any) -> Any:
-        async with self.connection.statement(query) as sent:
-            return await super().executemany(sent, *args, **named)  # type: ignore[misc]
-
-    @contextlib.asynccontextmanager
-    async def copy(self, query: Any, *args: Any, **named: Any) -> AsyncIterator[Any]:
-        async with (
-            self.connection.statement(query) as sent,
-            super().copy(sent, *args, **named) as copy,  # type: ignore[misc]
-        ):
-            yield copy
-
-
-def _sending(kind: type[Any]) -> type[Any]:
-    if issubclass(kind, (_Sending, _AsyncSending)):
-        return kind
-    base = _Sending if issubclass(kind, psycopg.Cursor | psycopg.ServerCursor) else _AsyncSending
-    return type(kind.__name__, (base, kind), {})
-
-
-def _text(query: object, connection: Any) -> str:
-    if isinstance(query, sql.Composable):
-        return query.as_string(connection)
-    return query.decode(errors="replace") if isinstance(query, bytes) else str(query)

@@ -71,7 +71,10 @@ class RollbackMode:
         self._listens = False
         self._number = 0
         self._stale = self._ended = False  # its end went otherwise than by a rollback
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._pid = 0
+        # Set while it is known what the test is that runs.
+        self._decided = threading.Event()
         self._holders: weakref.WeakKeyDictionary[JoinedConnection, list[Checkout]]
         self._holders = weakref.WeakKeyDictionary()
         self._key = f"testkit rollback {id(self)}"
@@ -84,6 +87,11 @@ class RollbackMode:
             # Before the watch on the pools, which puts back what is to be exchanged here.
             event.listen(Pool, "checkout", self._checked_out, insert=True)
         self._period = period
+        self._decided.set()
+
+    def stand_by(self) -> None:
+        """Let a test of another mode run."""
+        self._decided.set()
 
     def note(self, what: TestkitError) -> None:
         """Note what the test did that this mode cannot show; one of a code is enough."""
@@ -105,33 +113,42 @@ class RollbackMode:
         Raises TK371 and TK377, and TK302 for connections that were not returned in 0.2 s, where the
         test was not ``cut_short``.
         """
-        period, self._period = self._period, None
-        outer = self._outer
+        with self._lock:
+            period, self._period = self._period, None
+            self._decided.clear()
+            outer = self._outer
         if period is None or outer is None:
             return
-        left = [] if cut_short else self._left(period)
-        self._ended = True
+        left = self._left(period, cut_short=cut_short)
         close_sessions(self._is_held_here)
+        self._ended = True
         try:
             with outer.turns.taken(seconds=PATIENCE) as taken:
-                if taken and not outer.link.closed:
+                # Who waits for the turn is told that its test is over.
+                outer.number = 0
+                if taken and not outer.busy:
                     outer.end()
                     self._ended = False
-            if not taken:
+            if not taken or outer.busy:
                 self._abandon(outer)
         finally:
-            outer.number = 0
-            for connection in list(self._holders):
-                if connection.set_up or any(c.lasts() for c in self._holders[connection]):
-                    connection.leave()
-                self._holders[connection] = []
+            self._close_what_is_out()
         if left:
             lines = "\n".join(f"  {each}" for each in left)
             raise TestkitError("TK302", seconds=PATIENCE, database=self._database, blockers=lines)
 
+    def _close_what_is_out(self) -> None:
+        with self._lock:
+            holders = list(self._holders.items())
+            for connection, _ in holders:
+                self._holders[connection] = []
+        for connection, checkouts in holders:
+            if connection.set_up or any(each.lasts() for each in checkouts):
+                connection.leave()
+
     def _abandon(self, outer: OuterTransaction) -> None:
         """End the session: somebody is at work in it, or never will be again."""
-        self._ask(f"SELECT pg_terminate_backend({outer.link.info.backend_pid}, 5000)")
+        self._ask(f"SELECT pg_terminate_backend({self._pid}, 5000)")
         self._stale = True
         if outer.turns.is_of_this_thread():
             outer.link.close()
@@ -169,8 +186,7 @@ class RollbackMode:
             if name in named
         }
         words = {k: v for k, v in named.items() if k not in options and k != "prepare_threshold"}
-        asked = conninfo_to_dict(*given, **words)
-        if not self._leads_here(asked):
+        if not self._leads_here(given, words):
             return None
         outer = self._transaction()
         connection: Any = (AsyncJoined if dialect.is_async else Joined)(outer.link.pgconn)
@@ -180,7 +196,8 @@ class RollbackMode:
         if (context := options.get("context")) is not None:
             connection._adapters = type(connection.adapters)(context.adapters)  # noqa: SLF001
         connection.join(outer, self._number, autocommit=bool(options.get("autocommit")))
-        self._holders[connection] = []
+        with self._lock:
+            self._holders[connection] = []
         if not dialect.is_async:
             return connection
 
@@ -190,13 +207,16 @@ class RollbackMode:
         module: Any = dialect.loaded_dbapi
         return module.connect(async_creator_fn=made)
 
-    def _leads_here(self, asked: dict[str, Any]) -> bool:
-        hosts = {self._server.host, self._server.socket}
-        host = canonical(str(asked.get("host") or asked.get("hostaddr") or ""))
+    def _leads_here(self, given: list[Any], named: dict[str, Any]) -> bool:
+        try:
+            asked = conninfo_to_dict(*given, **named)
+        except (psycopg.Error, TypeError):
+            return False  # the driver's own error is the better one
+        hosts = {canonical(h) for h in (self._server.host, self._server.socket) if h}
         return (
-            int(asked.get("port") or 5432) == self._server.port
+            str(asked.get("port") or 5432) == str(self._server.port)
             and asked.get("dbname") == self._database
-            and host in {canonical(str(h)) for h in hosts if h}
+            and canonical(str(asked.get("host") or asked.get("hostaddr") or "")) in hosts
             and asked.get("user") == self._server.user
             and not asked.get("options")
         )
@@ -214,6 +234,7 @@ class RollbackMode:
                     outer.link.close()
                 self._stale = False
                 outer = self._outer = OuterTransaction(self._link(), self._name, self.note)
+                self._pid = outer.link.info.backend_pid
             if outer.number == 0:
                 self._number += 1
                 outer.number = self._number
@@ -231,21 +252,27 @@ class RollbackMode:
         checkout = Checkout.of(proxy, in_task=in_task, period=self._periods.now, root=self._root)
         if isinstance(driver, JoinedConnection):
             tried.pop(self._key, None)
-            if not self._runs() or driver.left or driver.outer is not self._transaction():
-                raise DisconnectionError(_ANEW)
-            driver.number, driver.fresh = driver.outer.number, False
-            self._holders.setdefault(driver, []).append(checkout)
+            self._wait_for_the_next()
+            with self._lock:  # the test does not end meanwhile
+                if not self._runs() or driver.left or driver.outer is not self._transaction():
+                    raise DisconnectionError(_ANEW)
+                driver.number, driver.fresh = driver.outer.number, False
+                self._holders.setdefault(driver, []).append(checkout)
         elif self._runs() and self._is_here(driver):
             joins = isinstance(driver, psycopg.Connection | psycopg.AsyncConnection)
-            if joins and self._key not in tried:
+            if joins and tried.get(self._key) != self._period:
                 # Made anew it is a joined one, unless its engine makes connections in its own way.
-                tried[self._key] = True
+                tried[self._key] = self._period
                 raise DisconnectionError(_ANEW)
             library = type(driver).__module__.partition(".")[0]
             where = f" at {checkout.site}" if checkout.site else ""
-            self.note(
-                TestkitError("TK372", what=f"A connection of {library} was checked out{where}")
-            )
+            what = f"A connection of {library} was checked out{where}"
+            self.note(TestkitError("TK372", what=what))
+
+    def _wait_for_the_next(self) -> None:
+        """Let a thread of the application's own not fall between two tests of this mode."""
+        if threading.current_thread() is not threading.main_thread():
+            self._decided.wait(PATIENCE)
 
     def _is_here(self, driver: object) -> bool:
         with contextlib.suppress(Exception):
@@ -255,14 +282,22 @@ class RollbackMode:
 
     # --- what is left
 
-    def _left(self, period: int) -> list[Checkout]:
-        """Return what of that period was not returned, although it was waited for."""
+    def _left(self, period: int, *, cut_short: bool) -> list[Checkout]:
+        """Return what the test of that period has not returned, although it was waited for.
+
+        What others have is waited for as well: they go on behind the test. One that was cut short
+        returns nothing any more.
+        """
         deadline = time.monotonic() + PATIENCE
-        if self._lasting(period):
+        if not cut_short and self._lasting(period):
             gc.collect()
-        while (left := self._lasting(period)) and time.monotonic() < deadline:
+        while True:
+            lasting = self._lasting(period)
+            left = [each for each in lasting if self._is_of_the_test(each)]
+            waited_for = len(lasting) - len(left) if cut_short else len(lasting)
+            if not waited_for or time.monotonic() > deadline:
+                return [] if cut_short else left
             time.sleep(_PAUSE)
-        return left
 
     def _is_held_here(self, connection: Connection) -> bool:
         driver: Any = connection.connection.driver_connection
@@ -270,11 +305,13 @@ class RollbackMode:
         return bool(lasting) and all(c.thread is threading.current_thread() for c in lasting)
 
     def _lasting(self, period: int) -> list[Checkout]:
+        with self._lock:
+            holders = list(self._holders.values())
         return [
             each
-            for checkouts in list(self._holders.values())
+            for checkouts in holders
             for each in checkouts
-            if each.period == period and each.lasts() and self._is_of_the_test(each)
+            if each.period == period and each.lasts()
         ]
 
     def _name(self, owner: Hashable) -> str:

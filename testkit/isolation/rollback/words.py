@@ -12,56 +12,77 @@ Kind = Literal[
     "begin", "commit", "rollback", "savepoint", "release", "rollback to", "prepare", "set", "other"
 ]
 
-_BEFORE: Final = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
+_FLAGS: Final = re.IGNORECASE | re.DOTALL
+_SPACE: Final = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*"
 _WORK: Final = r"(?:\s+(?:WORK|TRANSACTION))?"
 _NAME: Final = r'(?P<name>"[^"]+"|\w+)'
-_KINDS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = tuple(
-    (kind, re.compile(_BEFORE + pattern + r"\s*;?\s*\Z", re.IGNORECASE | re.DOTALL))  # type: ignore[misc]
-    for kind, pattern in (
-        ("begin", r"(?:BEGIN|START\s+TRANSACTION)\b[^;]*"),
-        ("prepare", r"PREPARE\s+TRANSACTION\b.*"),
-        ("rollback to", rf"ROLLBACK{_WORK}\s+TO(?:\s+SAVEPOINT)?\s+{_NAME}"),
-        ("savepoint", rf"SAVEPOINT\s+{_NAME}"),
-        ("release", rf"RELEASE(?:\s+SAVEPOINT)?\s+{_NAME}"),
-        ("commit", rf"(?:COMMIT|END){_WORK}(?:\s+AND\s+(?:NO\s+)?CHAIN)?"),
-        ("rollback", rf"(?:ROLLBACK|ABORT){_WORK}(?:\s+AND\s+(?:NO\s+)?CHAIN)?"),
-        ("set", r"SET\s+(?:LOCAL\s+)?(?:TRANSACTION|transaction_\w+)\b[^;]*"),
-    )
+_PATTERNS: Final[tuple[tuple[Kind, str], ...]] = (
+    ("begin", r"(?:BEGIN|START\s+TRANSACTION)\b[^;]*"),
+    ("prepare", r"PREPARE\s+TRANSACTION\b.*"),
+    ("rollback to", rf"ROLLBACK{_WORK}\s+TO(?:\s+SAVEPOINT)?\s+{_NAME}"),
+    ("savepoint", rf"SAVEPOINT\s+{_NAME}"),
+    ("release", rf"RELEASE(?:\s+SAVEPOINT)?\s+{_NAME}"),
+    ("commit", rf"(?:COMMIT|END){_WORK}(?:\s+AND\s+(?:NO\s+)?CHAIN)?"),
+    ("rollback", rf"(?:ROLLBACK|ABORT){_WORK}(?:\s+AND\s+(?:NO\s+)?CHAIN)?"),
+    ("set", r"SET\s+(?:LOCAL\s+)?(?:TRANSACTION|transaction_\w+)\b[^;]*"),
 )
-# One of these at the beginning is all that a statement which asks begins with.
+_KINDS: Final = tuple(
+    (kind, re.compile(rf"{_SPACE}{pattern}{_SPACE};?{_SPACE}\Z", _FLAGS))
+    for kind, pattern in _PATTERNS
+)
+# With one of these begins all that does something to the transaction.
 _CONTROLS: Final = re.compile(
-    _BEFORE + r"(?:BEGIN|START|PREPARE|ROLLBACK|ABORT|SAVEPOINT|RELEASE|COMMIT|END|SET)\b",
-    re.IGNORECASE | re.DOTALL,
+    rf"{_SPACE}(?:BEGIN|START|PREPARE|ROLLBACK|ABORT|SAVEPOINT|RELEASE|COMMIT|END|SET)\b", _FLAGS
 )
 _READS: Final = re.compile(
-    _BEFORE + r"\(*\s*(?:SELECT|SHOW|VALUES|TABLE|FETCH|MOVE|CLOSE|DECLARE|SAVEPOINT|RELEASE)\b",
-    re.IGNORECASE | re.DOTALL,
+    rf"{_SPACE}\(*\s*(?:(?:SELECT|SHOW|VALUES|TABLE|FETCH|MOVE|CLOSE|DECLARE|SAVEPOINT|RELEASE|WITH"
+    r"|SET|RESET|EXPLAIN(?!.*\bANALY[SZ]E\b))\b|;?\s*\Z)",
+    _FLAGS,
 )
-_READS_WITH: Final = re.compile(_BEFORE + r"WITH\b", re.IGNORECASE | re.DOTALL)
 _WRITES: Final = re.compile(
-    # SELECT … FOR UPDATE only locks.
-    r"\b(?:INSERT|(?<!for )(?<!key )UPDATE|DELETE|MERGE|INTO|set_config|setval|lo_\w+)\b",
+    # SELECT … FOR UPDATE only locks, EXPLAIN only plans.
+    r"\b(?:INSERT|(?<!for )(?<!key )UPDATE|DELETE|MERGE|INTO|setval|lo_\w+)\b",
     re.IGNORECASE,
 )
+_EXPLAINS: Final = re.compile(rf"{_SPACE}EXPLAIN(?!.*\bANALY[SZ]E\b)", _FLAGS)
 _NOTIFIES: Final = re.compile(
-    r"\A" + _BEFORE + r"(?:NOTIFY|LISTEN)\b|\bpg_notify\s*\(", re.IGNORECASE | re.DOTALL
+    rf"\A{_SPACE}(?:NOTIFY|LISTEN)\b|\bpg_notify\s*\(", re.IGNORECASE | re.DOTALL
 )
 _TAKES_TIME: Final = re.compile(
     r"\bnow\s*\(\s*\)|\bcurrent_timestamp\b|\btransaction_timestamp\s*\(|\blocaltimestamp\b",
     re.IGNORECASE,
 )
 _INSERTS: Final = re.compile(
-    _BEFORE + r'INSERT\s+INTO\s+(?:(?:"[^"]+"|\w+)\s*\.\s*)?(?P<table>"[^"]+"|\w+)',
-    re.IGNORECASE | re.DOTALL,
+    rf'{_SPACE}INSERT\s+INTO\s+(?:(?:"[^"]+"|\w+)\s*\.\s*)?(?P<table>"[^"]+"|\w+)', _FLAGS
 )
-_LEVEL: Final = re.compile(r"\b(?:ISOLATION|READ\s+ONLY|DEFERRABLE)\b", re.IGNORECASE)
+_LEVEL: Final = re.compile(
+    r"\b(?:REPEATABLE\s+READ|SERIALIZABLE|READ\s+ONLY|DEFERRABLE)\b", re.IGNORECASE
+)
+# What the end of a transaction, or another transaction, would be needed for.
+_OF_ITS_OWN: Final = re.compile(
+    r"\b(?:NOWAIT|SKIP\s+LOCKED|pg_try_advisory\w*|ON\s+COMMIT\s+(?:DROP|DELETE\s+ROWS))\b",
+    re.IGNORECASE,
+)
+_DEFINES: Final = re.compile(rf"{_SPACE}(?:CREATE|ALTER|DROP)\b", _FLAGS)
+_FUNCTION: Final = re.compile(
+    r"\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s+(?:\w+\.)?(\w+)", re.IGNORECASE
+)
+_CALLS: Final = re.compile(r"\b([a-z_]\w*)\s*\(", re.IGNORECASE)
+_SET_LOCAL: Final = re.compile(
+    rf"{_SPACE}SET\s+LOCAL\s+(?:(?P<role>ROLE)|(?P<zone>TIME\s+ZONE)|(?P<name>[\w.]+))", _FLAGS
+)
+_SET_CONFIG: Final = re.compile(
+    r"\bset_config\s*\(\s*'([\w.]+)'\s*,.*?,\s*(?:true|'true'|'t')\s*\)", _FLAGS
+)
 
 
 class Statement(NamedTuple):
     """A statement: what it does to the transaction, and what a transaction that stays cannot show.
 
-    ``name`` is of a savepoint, ``table`` the one into which is inserted; ``writes`` may be true of
-    one that only reads. A string that holds several statements is read by its first.
+    ``name`` is of a savepoint, ``table`` the one into which is inserted, ``calls`` what looks like
+    a function's name, ``local`` the settings that are to last as long as the transaction.
+    ``of_its_own`` is true where it means the transaction's end, or another transaction. A string
+    that holds several statements is read by its first.
     """
 
     kind: Kind
@@ -70,7 +91,11 @@ class Statement(NamedTuple):
     notifies: bool
     takes_time: bool
     table: str | None
-    characteristics: bool
+    of_its_own: bool
+    defines: bool
+    function: str | None
+    calls: frozenset[str]
+    local: tuple[str, ...]
 
 
 @lru_cache(maxsize=512)
@@ -83,17 +108,29 @@ def read(text: str) -> Statement:
             if found := pattern.match(text):
                 kind, name = kind_, found.groupdict().get("name")
                 break
-    reads = _READS.match(text) or _READS_WITH.match(text)
-    inserts = _INSERTS.match(text)
+    inserts, function = _INSERTS.match(text), _FUNCTION.search(text)
     return Statement(
         kind,
         _plain(name),
-        not reads or bool(_WRITES.search(text)),
-        bool(_NOTIFIES.search(text)),
-        bool(_TAKES_TIME.search(text)),
-        _plain(inserts["table"]) if inserts else None,
-        kind in {"begin", "set"} and bool(_LEVEL.search(text)),
+        writes=not _READS.match(text) or bool(_WRITES.search(text) and not _EXPLAINS.match(text)),
+        notifies=bool(_NOTIFIES.search(text)),
+        takes_time=bool(_TAKES_TIME.search(text)),
+        table=_plain(inserts["table"]) if inserts else None,
+        of_its_own=bool(
+            _OF_ITS_OWN.search(text) or (kind in {"begin", "set"} and _LEVEL.search(text))
+        ),
+        defines=bool(_DEFINES.match(text)),
+        function=function[1].lower() if function else None,
+        calls=frozenset(each.lower() for each in _CALLS.findall(text)),
+        local=_local(text, kind),
     )
+
+
+def _local(text: str, kind: Kind) -> tuple[str, ...]:
+    names = [each.lower() for each in _SET_CONFIG.findall(text)]
+    if kind == "other" and (found := _SET_LOCAL.match(text)):
+        names.append("role" if found["role"] else "timezone" if found["zone"] else found["name"])
+    return tuple(names)
 
 
 def _plain(name: str | None) -> str | None:

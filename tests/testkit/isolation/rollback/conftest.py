@@ -16,6 +16,7 @@ from testkit.isolation.rollback.mode import RollbackMode
 from tests.support.journalled import journalled
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
     from testkit.servers.postgres import PostgresServer
@@ -35,6 +36,7 @@ class RolledBack:
     database: Journalled
     periods: Periods = field(default_factory=Periods)
     engines: list[Engine] = field(default_factory=list)
+    others: list[threading.Thread] = field(default_factory=list)  # than the test
 
     def __post_init__(self) -> None:
         self.mode = RollbackMode(
@@ -42,7 +44,7 @@ class RolledBack:
             self.database.name,
             self.periods,
             f"{Path.cwd()}/",
-            is_of_the_test=lambda _checkout: True,
+            is_of_the_test=lambda checkout: checkout.thread not in self.others,
             ask=self.database.reset.ask,
         )
         self.begin()

@@ -506,7 +506,9 @@ def test_a_session_that_the_server_ended_is_made_anew(shared: RolledBack) -> Non
     )
     with pytest.raises(OperationalError), engine.connect() as connection:
         connection.execute(NAMES)
-    shared.end()
+    with pytest.raises(TestkitError) as caught:
+        shared.end()
+    assert caught.value.code == "TK379"
     shared.begin()
     assert names(engine) == []
     shared.end()
