@@ -5,8 +5,9 @@
 A schema of tables with a UUID key, an identity column, a unique column, an index and a foreign key,
 five of them with 200 baseline rows, one with 100,000. Tests that commit different things are taken
 in turn; only the reset behind them is timed. Beside them, in the same turns: the same by a role
-without superuser, SQLAlchemy's savepoint recipe (set-up and rollback), DELETE of all tables,
-TRUNCATE of all tables.
+without superuser, the mode ``rollback`` and SQLAlchemy's savepoint recipe (an insert and its
+rollback), DELETE of all tables, TRUNCATE of all tables, a new copy of the template as
+pytest-postgresql makes one for each test, DROP and CREATE of all tables.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from measure import machine, new_run, row
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
+from testkit.core.current import Periods
 from testkit.isolation.keyspace import Keyspace
 from testkit.isolation.reset import DatabaseReset
+from testkit.isolation.rollback.mode import RollbackMode
 from testkit.isolation.template import JournalTemplate
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from testkit.servers.postgres import PostgresServer
     from testkit.servers.run import Run
 
 _TABLE = """CREATE TABLE t{0} (
@@ -57,12 +61,13 @@ def _measure(run: Run, *, tables: int, rounds: int) -> None:
     with server.connect() as admin:
         admin.execute("CREATE ROLE owner LOGIN CREATEDB PASSWORD 'owner'")
     by_owner = dataclasses.replace(server, user="owner", password="owner")
-    for of, name in ((server, "plain"), (server, "journalled"), (by_owner, "owned")):
+    databases = ((server, "plain"), (server, "model"), (server, "journalled"), (by_owner, "owned"))
+    for of, name in databases:
         with of.connect("postgres") as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
         with of.connect(name) as inside:
             _fill(inside, tables)
-            if name != "plain":
+            if name in {"journalled", "owned"}:
                 JournalTemplate().install(inside)
             inside.execute("ANALYZE")
     keyspace = Keyspace(run.ensure_redis().address)
@@ -125,6 +130,7 @@ def _rounds(
     }
     cache = redis.Redis.from_url(run.ensure_redis().url)
     engine = create_engine(run.ensure_postgres().address("plain").url())
+    rollback = _Rollback(run.ensure_postgres(), journals["reset"][0])
     times: dict[str, list[float]] = {
         f"{label}: {name}": [] for label in journals for name in programs
     }
@@ -133,7 +139,11 @@ def _rounds(
             lambda n: cache.mset({f"{n}{k}": 1 for k in range(3)}),
             keyspace.finish,
         ),
-        "savepoint recipe, set-up and rollback": (lambda _: None, lambda: _savepoint(engine)),
+        "rollback: an insert, committed, and its end": (lambda _: None, rollback.run),
+        "savepoint recipe: an insert, committed, and its end": (
+            lambda _: None,
+            lambda: _savepoint(engine),
+        ),
         "DELETE of all tables in one round trip, replica role": (
             lambda n: other.execute(f"INSERT INTO t3 (name) VALUES ('{n}')".encode()),
             lambda: other.execute(_delete_all(tables)),
@@ -143,6 +153,11 @@ def _rounds(
             lambda: other.execute(
                 f"TRUNCATE {', '.join(f't{n}' for n in range(tables))} RESTART IDENTITY".encode()
             ),
+        ),
+        "CREATE DATABASE … TEMPLATE, and DROP": (lambda _: None, lambda: _copy(other)),
+        "DROP and CREATE of all tables, without rows": (
+            lambda _: None,
+            lambda: _drop_and_create(other, tables),
         ),
     }
     times |= {name: [] for name in more}
@@ -162,9 +177,53 @@ def _rounds(
             started = time.perf_counter()
             action()
             times[name].append(time.perf_counter() - started)
+    rollback.close()
     engine.dispose()
     cache.close()
     return {name: seconds[10:] for name, seconds in times.items()}
+
+
+class _Rollback:
+    """Tests of the mode ``rollback``, with the reset that runs behind each."""
+
+    def __init__(self, server: PostgresServer, reset: DatabaseReset) -> None:
+        self._periods, self._reset = Periods(), reset
+        self._engine = create_engine(server.address("journalled").url())
+        self._mode = RollbackMode(
+            server,
+            "journalled",
+            self._periods,
+            "/",
+            is_of_the_test=lambda _checkout: True,
+            ask=reset.ask,
+        )
+
+    def run(self) -> None:
+        self._periods.turn()
+        self._mode.begin(self._periods.now)
+        with Session(self._engine) as session:
+            session.execute(text("INSERT INTO t3 (name) VALUES ('s')"))
+            session.commit()
+        self._mode.end(cut_short=False)
+        self._reset.finish("a test")
+
+    def close(self) -> None:
+        self._engine.dispose()
+        self._mode.stop()
+
+
+def _copy(connection: psycopg.Connection[Any]) -> None:
+    connection.execute("CREATE DATABASE copied TEMPLATE model")
+    connection.execute("DROP DATABASE copied")
+
+
+def _drop_and_create(connection: psycopg.Connection[Any], tables: int) -> None:
+    connection.execute("DROP SCHEMA IF EXISTS anew CASCADE")
+    connection.execute("CREATE SCHEMA anew")
+    connection.execute("SET search_path = anew")
+    for number in range(tables):
+        connection.execute(_TABLE.format(number, max(number - 1, 0)).encode())
+    connection.execute("RESET search_path")
 
 
 def _savepoint(engine: Any) -> None:
