@@ -95,7 +95,9 @@ from sqlalchemy import select
 
 
 def client():
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+    transport = httpx.ASGITransport(app)
+    # A proxy of the environment would cost a TLS context for each client.
+    return httpx.AsyncClient(transport=transport, base_url="http://test", trust_env=False)
 
 
 @pytest.mark.parametrize("n", range({third}))
