@@ -302,3 +302,29 @@ def test_a_fixture_that_changes_the_schema_keeps_the_numbers_that_it_drew(
 
         assert after == during
         assert database.contents() == before
+
+
+def test_owners_that_end_together_may_all_have_changed_the_schema(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database:
+        empty = database.contents()
+        for owner in (1, 2, 3):
+            database.run(
+                "INSERT INTO people (name) VALUES ('shared')"
+                if owner == 2
+                else f"CREATE TABLE late_{owner} (id int)"
+            )
+            database.reset.claim(owner, since=None, who=f"owner {owner}")
+        database.reset.end(3, may_wait=True)
+        waits, kept = [database.reset.waits], database.contents()
+        database.reset.end(3, 1)
+        waits.append(database.reset.waits)
+        shared = database.contents()
+
+        assert waits == [True, False]
+        assert len(kept) > len(empty)
+        assert shared.keys() == empty.keys()
+        assert shared != empty
+
+        database.reset.end(2)
+
+        assert database.contents() == empty
