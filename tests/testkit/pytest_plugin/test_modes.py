@@ -234,6 +234,7 @@ def row(database):
         connection.execute(text("INSERT INTO shop DEFAULT VALUES"))
 
 def test_three(row, run):
+    run("INSERT INTO shop DEFAULT VALUES")
     run("ALTER TABLE shop ADD COLUMN late int")
 """,
     )
