@@ -45,6 +45,9 @@ SELECT open, prepared, blocked_by, tables, wal, locked FROM pg_testkit.undo_owne
 _OPEN: Final = "SELECT open FROM pg_testkit.unfinished(%s)"
 _POSTPONE: Final = "SELECT pg_testkit.postpone(%s)"
 
+# Over a value, a table of another shape, a table that is not there.
+_UNFIT: Final = (psycopg.IntegrityError, psycopg.DataError, psycopg.ProgrammingError)
+
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 
@@ -371,7 +374,7 @@ class DatabaseReset:
         self._replaced()
         try:
             standing.put_in_again(self._connection, self._journal)
-        except psycopg.IntegrityError as error:
+        except _UNFIT as error:
             raise TestkitError(
                 "TK309",
                 who=who,

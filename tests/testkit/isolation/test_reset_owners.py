@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from testkit.core.messages import TestkitError
 from tests.support.journalled import PEOPLE, journalled
 
 if TYPE_CHECKING:
@@ -326,5 +327,19 @@ def test_owners_that_end_together_may_all_have_changed_the_schema(server: Postgr
         assert shared != empty
 
         database.reset.end(2)
+
+        assert database.contents() == empty
+
+
+def test_rows_that_need_a_column_that_goes_are_told(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database:
+        empty = database.contents()
+        database.run("ALTER TABLE people ADD late int")
+        database.reset.claim(1, since=None, who="a test that is not undone")
+        database.run("INSERT INTO people (name) VALUES ('shared')")
+        database.reset.claim(2, since=None, who="a module's fixture")
+
+        with pytest.raises(TestkitError, match=r"TK309: After a test .* a module's fixture"):
+            database.reset.end(1)
 
         assert database.contents() == empty
