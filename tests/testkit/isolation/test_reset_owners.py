@@ -305,6 +305,7 @@ def test_a_fixture_that_changes_the_schema_keeps_the_numbers_that_it_drew(
         assert database.contents() == before
 
 
+@pytest.mark.slow
 def test_owners_that_end_together_may_all_have_changed_the_schema(server: PostgresServer) -> None:
     with journalled(server, *PEOPLE) as database:
         empty = database.contents()
@@ -331,6 +332,7 @@ def test_owners_that_end_together_may_all_have_changed_the_schema(server: Postgr
         assert database.contents() == empty
 
 
+@pytest.mark.slow
 def test_rows_that_need_a_column_that_goes_are_told(server: PostgresServer) -> None:
     with journalled(server, *PEOPLE) as database:
         empty = database.contents()
