@@ -18,8 +18,6 @@ from testkit.isolation.queries.normal_form import on_one_line
 from testkit.isolation.sessions import LOCK_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy.engine import ExceptionContext
 
     from testkit.servers.postgres import PostgresServer
@@ -32,7 +30,7 @@ _MOST_CHARACTERS: Final = 500  # of a statement
 # other roles an ordinary one sees less.
 _HOLDERS: Final = """
 SELECT a.pid, a.application_name, a.state,
-       extract(epoch FROM clock_timestamp() - a.state_change)::float8, a.query
+       extract(epoch FROM clock_timestamp() - a.state_change)::float8, a.query, a.datname
 FROM pg_stat_activity a
 WHERE (a.datname = current_database() OR starts_with(a.datname, current_database() || '__another'))
   AND a.backend_type = 'client backend'
@@ -89,29 +87,33 @@ class LockWaits:
             if any(link is seen for link in links for seen in self._seen):
                 return
             self._seen += links
+        holders, databases = self._holders()
         message = str(
             TestkitError(
                 "TK307",
                 seconds=LOCK_SECONDS,
                 statement=on_one_line(statement, _MOST_CHARACTERS)
                 or "the one that failed, see the traceback",
-                holders="\n".join(self._holders()) or "  nobody any more",
-                database=self._database,
+                holders="\n".join(holders) or "  nobody any more",
+                database=", ".join(databases),
             )
         )
         with self._lock:
             self._messages.append(message)
 
-    def _holders(self) -> Iterator[str]:
+    def _holders(self) -> tuple[list[str], list[str]]:
+        """Return a line for each, and their databases: the one in which the statement waited."""
         try:
             with self._server.connect(self._database) as connection:
                 rows: list[Any] = connection.execute(_HOLDERS).fetchall()
         except psycopg.Error as error:  # the application's own error must reach it
-            yield f"  not to be found out: {error}"
-            return
-        for pid, name, state, seconds, query in rows:
-            last = on_one_line(query, _MOST_CHARACTERS)
-            yield f"  pid {pid} {name!r}, {state} for {seconds:.1f} s, last statement: {last}"
+            return [f"  not to be found out: {error}"], [self._database]
+        lines = [
+            f"  pid {pid} {name!r}, {state} for {seconds:.1f} s, last statement:"
+            f" {on_one_line(query, _MOST_CHARACTERS)}"
+            for pid, name, state, seconds, query, _database in rows
+        ]
+        return lines, sorted({row[-1] for row in rows}) or [self._database]
 
 
 def _state(error: BaseException) -> str | None:

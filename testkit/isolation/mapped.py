@@ -39,17 +39,23 @@ def _members(value: Any, depth: int) -> Iterator[object]:
         inside = value.values()
     elif isinstance(value, (list, tuple, set, frozenset)):
         inside = value
-    elif isinstance(value, SimpleNamespace) or dataclasses.is_dataclass(value):
-        inside = getattr(value, "__dict__", {}).values()
+    elif dataclasses.is_dataclass(value):
+        inside = [getattr(value, field.name, None) for field in dataclasses.fields(value)]
+    elif isinstance(value, SimpleNamespace):
+        inside = vars(value).values()
     for _, member in zip(range(_MOST_MEMBERS), inside, strict=False):
         yield from _members(member, depth - 1)
 
 
 def _trouble(value: object) -> str | None:
-    from sqlalchemy import inspect  # noqa: PLC0415 - loaded by whoever has mapped objects
-    from sqlalchemy.orm import InstanceState  # noqa: PLC0415 - the same
+    from sqlalchemy.orm import InstanceState  # noqa: PLC0415 - loaded by whoever has mapped objects
+    from sqlalchemy.orm.attributes import instance_state  # noqa: PLC0415 - the same
 
-    state = inspect(value, raiseerr=False)
+    try:
+        # Not `inspect`: that connects an engine, and refuses an asynchronous one.
+        state: object = instance_state(value)
+    except Exception:  # noqa: BLE001 - whatever a stranger's attributes raise
+        return None
     if not isinstance(state, InstanceState):
         return None
     if state.session is not None:

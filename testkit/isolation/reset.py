@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import psycopg
@@ -19,12 +18,12 @@ from testkit.isolation.sessions import (
     forgotten,
     set_up,
 )
-from testkit.isolation.standing import Standing
+from testkit.isolation.standing import Held, Standing, fixture_wrote_to
 from testkit.isolation.template import journal_of, track
 from testkit.isolation.vacuum import Vacuum
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from testkit.servers.postgres import PostgresServer
@@ -46,22 +45,10 @@ SELECT open, prepared, blocked_by, tables, wal, locked FROM pg_testkit.undo_owne
 _OPEN: Final = "SELECT open FROM pg_testkit.unfinished(%s)"
 _POSTPONE: Final = "SELECT pg_testkit.postpone(%s)"
 
-_FIXTURE_WROTE_TO: Final = """
-SELECT EXISTS (SELECT FROM pg_testkit.journal j
-               JOIN pg_class c ON j.rel = coalesce(pg_partition_root(c.oid)::oid, c.oid)
-               JOIN pg_namespace n ON n.oid = c.relnamespace
-               WHERE j.owner > 0 AND n.nspname = %s::text AND c.relname = %s::text)
-"""
+# Over a value, a table of another shape, a table that is not there.
+_UNFIT: Final = (psycopg.IntegrityError, psycopg.DataError, psycopg.ProgrammingError)
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
-
-
-@dataclass(slots=True)
-class _Held:
-    """A wider-scoped fixture whose changes stand: what it is, and the DDL that it ran."""
-
-    who: str
-    ddl: list[str]
 
 
 class DatabaseReset:
@@ -87,7 +74,7 @@ class DatabaseReset:
         self._server, self._database, self._replaced = server, database, replaced
         self._others, self._origin = others, origin
         self._make = make or server.create_database
-        self._held: dict[int, _Held] = {}
+        self._held: dict[int, Held] = {}
         self._position: str | None = None
         self._before: str | None = None
         self._connection = self._connect()
@@ -98,6 +85,7 @@ class DatabaseReset:
         #: Whether the last reset saw an advisory lock of another session.
         self.locked = False
         self.undid = False  # rows, the last time
+        self.waits = False  # what was to be ended the last time, for a database made anew
         self._silent = False  # a sequence may move without a trace in the WAL
         self._look()
 
@@ -120,7 +108,7 @@ class DatabaseReset:
         changed, ddl, self.began = row
         self._position = None
         if changed:
-            self._held[owner] = _Held(who, ddl or [])
+            self._held[owner] = Held(who, ddl or [])
         if ddl:
             track(self._connection, self._journal)
             self._execute("SELECT pg_testkit.claim_sequences(%s)", (owner,))
@@ -145,7 +133,7 @@ class DatabaseReset:
         self._undo(
             _UNDO,
             self._position,
-            owner=0,
+            owners=(0,),
             who=who,
             patience=patience,
             blockers=self._let_go(held, release) if held else {},
@@ -181,7 +169,7 @@ class DatabaseReset:
             raise TestkitError("TK341", who=who, holder=holder, database=self._database)
         blockers = self._left_in_use(held, patience)
         release(held)
-        self._make_anew(0, who)
+        self._make_anew((0,), who)
         if blockers:
             self._left_open(patience, blockers)
 
@@ -196,11 +184,20 @@ class DatabaseReset:
     def _written_to(self) -> str:
         return str(self.ask("SELECT pg_current_wal_insert_lsn()")[0][0])
 
-    def end(self, owner: int) -> None:
-        """Undo what a fixture had claimed, and what its teardown did. Raises as ``finish``."""
+    def end(self, *owners: int, may_wait: bool = False) -> None:
+        """Undo what these had claimed, the last first, and what a teardown did.
+
+        With ``may_wait`` nothing is undone where the database would have to be made anew:
+        ``waits`` says so, and the owner is to be ended again. Raises as ``finish``.
+        """
+        self.waits = False
         # Without rows of its own it may still have moved a sequence.
-        held = self._held.pop(owner, _Held("a fixture's teardown", []))
-        self._undo(_UNDO_OWNER, owner, owner=owner, who=held.who)
+        nothing = Held("a fixture's teardown", [])
+        ending = [(owner, self._held.pop(owner, nothing)) for owner in owners]
+        for place, (owner, held) in enumerate(ending):
+            self._undo(_UNDO_OWNER, owner, owners=owners[place:], who=held.who, may_wait=may_wait)
+            if self.waits:
+                self._held[owner] = held
 
     def end_lock_holders(self, idle: Callable[[Collection[int]], list[int]]) -> None:
         """End sessions of this database that hold an advisory lock and that ``idle`` picks.
@@ -237,13 +234,14 @@ class DatabaseReset:
         query: str,
         argument: object,
         *,
-        owner: int,
+        owners: Sequence[int],
         who: str,
         blockers: dict[int, str] | None = None,
         patience: float = PATIENCE,
+        may_wait: bool = False,
     ) -> None:
         blockers, self.locked = blockers or {}, False
-        since, waiting = self.began, [owner, 0]
+        since, waiting = self.began, [owners[0], 0]
         while True:
             row = self._attempt(query, (argument, since), waiting, blockers)
             if row is None:
@@ -262,8 +260,9 @@ class DatabaseReset:
             if idle:
                 blockers |= end_sessions(self._connection, idle, self._origin)
             since = None  # the others are somebody's work
-        if blocked_by:
-            self._replace(owner, who, blocked_by)
+        self.waits = bool(blocked_by) and may_wait
+        if blocked_by and not self.waits:
+            self._replace(owners, who, blocked_by)
         self.undid = bool(tables)
         if tables:
             self._vacuum.after(self._connection, tables)
@@ -325,8 +324,7 @@ class DatabaseReset:
     def _fixture_is_in_the_way(self, error: psycopg.Error) -> bool:
         if self._journal.superuser:
             return True  # nobody else can be
-        table = (error.diag.schema_name, error.diag.table_name)
-        return self._execute(_FIXTURE_WROTE_TO, table).fetchone() == (True,)
+        return fixture_wrote_to(self._execute, error.diag.schema_name, error.diag.table_name)
 
     def _look(self) -> None:
         """Note the server's time and whether the database has an unlogged sequence."""
@@ -346,10 +344,10 @@ class DatabaseReset:
     def _sql(self, query: str) -> bytes:
         return self._journal.sql(query).encode()
 
-    def _replace(self, owner: int, who: str, commands: list[str]) -> None:
+    def _replace(self, owners: Sequence[int], who: str, commands: list[str]) -> None:
         """Make the database anew from the template, with the rows of the fixtures that stand."""
         if holder := self._changed_schema():
-            self._forget_ddl(owner)
+            self._forget_ddl(owners)
             raise TestkitError(
                 "TK301",
                 who=who,
@@ -357,16 +355,18 @@ class DatabaseReset:
                 holder=holder,
                 database=self._database,
             )
-        self._make_anew(owner, who)
+        self._make_anew(owners, who)
 
     def _changed_schema(self) -> str:
         """Return the fixtures that stand and have run DDL; no database made anew would have it."""
         return " and ".join(held.who for held in self._held.values() if held.ddl)
 
-    def _make_anew(self, owner: int, who: str) -> None:
-        if owner:
+    def _make_anew(self, owners: Sequence[int], who: str) -> None:
+        for owner in filter(None, owners):
             self._execute("SELECT pg_testkit.release(%s)", (owner,))
-        standing = Standing.of(self._execute, without=owner)
+            # None before it is to hand on to lines that go, perhaps of another shape.
+            self._execute("DELETE FROM pg_testkit.journal WHERE owner = %s", (owner,))
+        standing = Standing.of(self._execute, without=owners)
         self._connection.close()
         self._make(self._database)
         self._connection = self._connect()
@@ -374,7 +374,7 @@ class DatabaseReset:
         self._replaced()
         try:
             standing.put_in_again(self._connection, self._journal)
-        except psycopg.IntegrityError as error:
+        except _UNFIT as error:
             raise TestkitError(
                 "TK309",
                 who=who,
@@ -383,14 +383,14 @@ class DatabaseReset:
                 database=self._database,
             ) from error
 
-    def _forget_ddl(self, owner: int) -> None:
-        forget = "DELETE FROM pg_testkit.journal WHERE owner = ANY (ARRAY[0, %s])"
-        self._execute(f"{forget} AND rel = 0", (owner,))
+    def _forget_ddl(self, owners: Sequence[int]) -> None:
+        forget, ended = "DELETE FROM pg_testkit.journal WHERE owner = ANY (%s)", [0, *owners]
+        self._execute(f"{forget} AND rel = 0", (ended,))
         try:
-            self._execute("SELECT pg_testkit.undo(ARRAY[0, %s], NULL, NULL)", (owner,))
+            self._execute("SELECT pg_testkit.undo(%s, NULL, NULL)", (ended,))
         except psycopg.Error:
             # Its rows went with a dropped table or column; the test is an error already.
-            self._execute(forget, (owner,))
+            self._execute(forget, (ended,))
         track(self._connection, self._journal)
         self._execute("SELECT pg_testkit.settle_sequences()")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import psycopg
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
     Cursor = psycopg.Cursor[tuple[Any, ...]]
 
-__all__ = ["Standing"]
+__all__ = ["Held", "Standing", "fixture_wrote_to"]
 
 _LINES: Final = """
 SELECT rel, owner, sign, image, xid FROM pg_testkit.journal
-WHERE owner <> ALL (ARRAY[0, %s]) ORDER BY line
+WHERE owner <> ALL (%s::int[]) ORDER BY line
 """
 _MOVED_SEQUENCES: Final = "SELECT * FROM pg_testkit.sequence_before"
 _LARGE_OBJECTS: Final = """
 SELECT owner, object, content, NULL FROM pg_testkit.large_object
-WHERE owner <> ALL (ARRAY[-2, %s])
+WHERE owner <> ALL (%s::int[])
 """
 _MARKS: Final = "SELECT rel, last_value, is_called FROM pg_testkit.sequence_mark"
 _MARK: Final = "UPDATE pg_testkit.sequence_mark SET last_value = %s, is_called = %s WHERE rel = %s"
@@ -35,12 +35,27 @@ SELECT pg_testkit.apply((SELECT array_agg(DISTINCT owner) FROM pg_testkit.journa
 
 # One round trip instead of four where nothing stands, which is mostly so.
 _ANYTHING: Final = """
-SELECT EXISTS (SELECT FROM pg_testkit.journal WHERE owner <> ALL (ARRAY[0, %s]))
+SELECT EXISTS (SELECT FROM pg_testkit.journal WHERE owner <> ALL (%s::int[]))
     OR EXISTS (SELECT FROM pg_testkit.sequence_before)
-    OR EXISTS (SELECT FROM pg_testkit.large_object WHERE owner <> ALL (ARRAY[-2, %s]))
+    OR EXISTS (SELECT FROM pg_testkit.large_object WHERE owner <> ALL (%s::int[]))
+"""
+
+_FIXTURE_WROTE_TO: Final = """
+SELECT EXISTS (SELECT FROM pg_testkit.journal j
+               JOIN pg_class c ON j.rel = coalesce(pg_partition_root(c.oid)::oid, c.oid)
+               JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE j.owner > 0 AND n.nspname = %s::text AND c.relname = %s::text)
 """
 
 _Rows = list[tuple[Any, ...]]
+
+
+@dataclass(slots=True)
+class Held:
+    """A wider-scoped fixture whose changes stand: what it is, and the DDL that it ran."""
+
+    who: str
+    ddl: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +66,15 @@ class Standing:
     marks: _Rows
 
     @classmethod
-    def of(cls, execute: Callable[..., Cursor], *, without: int) -> Standing:
-        """Return what stands, without what the running test and this owner did."""
-        if execute(_ANYTHING, (without, without)).fetchone() == (False,):
+    def of(cls, execute: Callable[..., Cursor], *, without: Sequence[int]) -> Standing:
+        """Return what stands, without what the running test and these owners did."""
+        lines, objects = [0, *without], [-2, *without]
+        if execute(_ANYTHING, (lines, objects)).fetchone() == (False,):
             return cls({}, [])  # sequences stand where the template has them
         kept = {
-            "pg_testkit.journal (rel, owner, sign, image, xid)": execute(_LINES, (without,)),
+            "pg_testkit.journal (rel, owner, sign, image, xid)": execute(_LINES, (lines,)),
             "pg_testkit.sequence_before": execute(_MOVED_SEQUENCES),
-            "pg_testkit.large_object": execute(_LARGE_OBJECTS, (without,)),
+            "pg_testkit.large_object": execute(_LARGE_OBJECTS, (objects,)),
         }
         rows = {table: cursor.fetchall() for table, cursor in kept.items()}
         return cls(rows, execute(_MARKS).fetchall())
@@ -81,3 +97,8 @@ class Standing:
             )
             cursor.execute(journal.sql("SELECT pg_testkit.undo_large_objects('{}')").encode())
             cursor.execute(journal.sql("SELECT pg_testkit.settle_sequences()").encode())
+
+
+def fixture_wrote_to(execute: Callable[..., Cursor], schema: str | None, table: str | None) -> bool:
+    """Return whether a fixture that stands changed rows of this table."""
+    return execute(_FIXTURE_WROTE_TO, (schema, table)).fetchone() == (True,)

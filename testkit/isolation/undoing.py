@@ -110,10 +110,10 @@ class DatabaseUndoing:
         self.reset.claim(owner, since=since, who=who)
         self._server_wide.accept()
 
-    def end(self, owner: int) -> None:
-        """Undo what an owner had claimed."""
+    def end(self, *owners: int, may_wait: bool = False) -> None:
+        """Undo what owners had claimed, see ``DatabaseReset.end``."""
         try:
-            self.reset.end(owner)
+            self.reset.end(*owners, may_wait=may_wait)
         finally:
             self._server_wide.accept() if not self._replaced else self._server_wide.replaced()
             self._replaced = False

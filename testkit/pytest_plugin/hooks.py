@@ -43,7 +43,8 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest_load_initial_conftests(config, [])
     config.addinivalue_line("markers", "slow: takes longer than a test that runs on every save")
     config.addinivalue_line(
-        "markers", 'isolation(mode): what undoes the test: "reset", "clone" or "none" (testkit)'
+        "markers",
+        'isolation(mode): what undoes the test, "reset", "rollback", "clone" or "none" (testkit)',
     )
     config.addinivalue_line(
         "markers", 'leaks(answer): what a connection left in use is, "error" or "warn" (testkit)'

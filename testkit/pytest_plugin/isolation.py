@@ -105,8 +105,9 @@ class Isolation:
                 self._begun = True
                 self._claim(-1, NOTHING, "the import of the tests")
             if mode != "none":
-                while self._left:
-                    self._end(self._left.pop())
+                left, self._left = sorted(self._left, reverse=True), []
+                if left:
+                    self._end(*left)  # at once: all of them may have changed the schema
             else:
                 self._before_test = self.before_fixture()
             self._mode, self._period = mode, self._periods.now
@@ -143,7 +144,9 @@ class Isolation:
         if owner is not None:
             self._periods.turn()
             with self._noticing(leaks):
-                self._end(owner)
+                self._end(owner, may_wait=bool(self._left))
+            if self.database is not None and self.database.reset.waits:
+                self._leave(owner)
             self._look_at_clients(leaks)
         return leaks
 
@@ -244,13 +247,21 @@ class Isolation:
         left = self._keyspace.left() if self._keyspace is not None else None
         leaks += [left] if left else []
 
-    def _end(self, owner: int) -> None:
+    def _leave(self, owner: int) -> None:
+        """Let a fixture that has ended go together with what tests have left."""
+        teardown = next(self._numbers)
+        with self._noticing():
+            self._claim(teardown, NOTHING, "the teardown of a fixture")
+        self._left += [owner, teardown]
+
+    def _end(self, *owners: int, may_wait: bool = False) -> None:
         try:
             if self.database is not None:
-                self.database.end(owner)
+                self.database.end(*owners, may_wait=may_wait)
         finally:
             if self._keyspace is not None:
-                self._keyspace.end(owner)
+                for owner in owners:
+                    self._keyspace.end(owner)
 
     def _noticed(self, leaks: list[TestkitError], step: Callable[[], None]) -> None:
         with self._noticing(leaks):

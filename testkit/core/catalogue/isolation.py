@@ -94,10 +94,12 @@ ISOLATION: Final[dict[str, Message]] = {
         "Rows of a wider-scoped fixture could not be put back",
         "After {who} the database was made anew, and what {holder} had committed did not fit in: {reason}.",
         "database {database}",
-        "Without superuser, rows that others refer to are changed one by one; the fixture had let two of\n"
-        "them change places under a unique key.",
+        "A test without isolation had changed the schema before, and the fixture wrote to what that had\n"
+        "made. Or, without superuser, where rows that others refer to are changed one by one, the fixture\n"
+        "had let two of them change places under a unique key.",
         "testkit explain TK309",
-        "The fixture's rows are gone until it is set up again. Let it make rows of its own instead of\n"
+        "The fixture's rows are gone until it is set up again. Do not mix tests without isolation that\n"
+        "change the schema with others in the scope of one fixture. Let it make rows of its own instead of\n"
         "swapping values of those that are there, or name a superuser in the URL.",
     ),
     "TK310": Message(

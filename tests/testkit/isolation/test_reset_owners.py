@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from testkit.core.messages import TestkitError
 from tests.support.journalled import PEOPLE, journalled
 
 if TYPE_CHECKING:
@@ -302,3 +303,45 @@ def test_a_fixture_that_changes_the_schema_keeps_the_numbers_that_it_drew(
 
         assert after == during
         assert database.contents() == before
+
+
+@pytest.mark.slow
+def test_owners_that_end_together_may_all_have_changed_the_schema(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database:
+        empty = database.contents()
+        for owner in (1, 2, 3):
+            database.run(
+                "INSERT INTO people (name) VALUES ('shared')"
+                if owner == 2
+                else f"CREATE TABLE late_{owner} (id int)"
+            )
+            database.reset.claim(owner, since=None, who=f"owner {owner}")
+        database.reset.end(3, may_wait=True)
+        waits, kept = [database.reset.waits], database.contents()
+        database.reset.end(3, 1)
+        waits.append(database.reset.waits)
+        shared = database.contents()
+
+        assert waits == [True, False]
+        assert len(kept) > len(empty)
+        assert shared.keys() == empty.keys()
+        assert shared != empty
+
+        database.reset.end(2)
+
+        assert database.contents() == empty
+
+
+@pytest.mark.slow
+def test_rows_that_need_a_column_that_goes_are_told(server: PostgresServer) -> None:
+    with journalled(server, *PEOPLE) as database:
+        empty = database.contents()
+        database.run("ALTER TABLE people ADD late int")
+        database.reset.claim(1, since=None, who="a test that is not undone")
+        database.run("INSERT INTO people (name) VALUES ('shared')")
+        database.reset.claim(2, since=None, who="a module's fixture")
+
+        with pytest.raises(TestkitError, match=r"TK309: After a test .* a module's fixture"):
+            database.reset.end(1)
+
+        assert database.contents() == empty

@@ -221,4 +221,6 @@ def test_who_holds_a_lock_in_one_is_told(tmp_path: Path) -> None:
 
     outcome.check(code=1, failed=1)
     assert "TK307" in outcome.text
-    assert "last statement: LOCK TABLE shop" in outcome.text.partition("TK307")[2]
+    told = outcome.text.partition("TK307")[2].partition("why:")[0]
+    assert "last statement: LOCK TABLE shop" in told
+    assert "where: database testkit_main__another1\n" in told

@@ -189,3 +189,81 @@ def test_leftovers_of_several_tests_may_be_changes_of_the_schema(suite: Suite) -
     )
 
     suite.run().check(passed=4)
+
+
+@pytest.mark.slow
+def test_wider_fixtures_among_leftovers_may_change_the_schema_too(suite: Suite) -> None:
+    begin = OLD + "from sqlalchemy import text\n"
+    suite.write(
+        "conftest.py",
+        """
+        import pytest
+        from sqlalchemy import text
+
+        @pytest.fixture
+        def run(database):
+            def send(statement):
+                with database.engine.begin() as connection:
+                    found = connection.execute(text(statement))
+                    return found.scalar() if found.returns_rows else None
+            return send
+        """,
+    )
+    suite.write(
+        "test_1.py",
+        begin
+        + """
+def test_one(run):
+    run("CREATE TABLE left_1 (id int)")
+
+@pytest.fixture(scope="module")
+def of_module():
+    pass
+
+def test_two(of_module, run):
+    run("CREATE TABLE left_2 (id int)")
+""",
+    )
+    suite.write(
+        "test_2.py",
+        begin
+        + """
+@pytest.fixture(scope="module")
+def row(database):
+    with database.engine.begin() as connection:
+        connection.execute(text("INSERT INTO shop DEFAULT VALUES"))
+
+def test_three(row, run):
+    run("INSERT INTO shop DEFAULT VALUES")
+    run("ALTER TABLE shop ADD COLUMN late int")
+""",
+    )
+    for number in (3, 4):
+        suite.write(
+            f"test_{number}.py",
+            begin
+            + """
+@pytest.fixture(scope="module", autouse=True)
+def tables(database):
+    with database.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE of_module (id int)"))
+    yield
+    with database.engine.begin() as connection:
+        connection.execute(text("DROP TABLE of_module"))
+
+def test_four(run):
+    run("INSERT INTO of_module VALUES (1)")
+""",
+        )
+    suite.write(
+        "test_5.py",
+        """
+        def test_undone(run):
+            assert run("SELECT count(*) FROM shop") == 0
+            assert run("SELECT count(*) FROM pg_class WHERE relname ~ '^(left_|of_module)'") == 0
+            assert run(
+                "SELECT count(*) FROM information_schema.columns WHERE table_name = 'shop'") == 1
+        """,
+    )
+
+    suite.run("-p", "no:randomly").check(passed=6)
