@@ -139,7 +139,15 @@ def test_the_explanation_that_a_message_names_is_there(
     assert printed.out.strip()
 
 
-@pytest.mark.parametrize("line", [x for x in LINES if not x.startswith("testkit explain ")])
+@pytest.mark.parametrize(
+    "line",
+    [
+        # With a shell, a run starts a program within a program.
+        pytest.param(line, marks=[pytest.mark.slow] if "{shell}" in line else [])
+        for line in LINES
+        if not line.startswith("testkit explain ")
+    ],
+)
 def test_the_command_that_a_message_names_runs(line: str, tmp_path: Path) -> None:
     command = shlex.split(line.format(**VALUES))
     if command[:2] == ["pip", "install"]:

@@ -47,6 +47,7 @@ def suite(tmp_path: Path) -> Suite:
     return suite
 
 
+@pytest.mark.slow
 def test_a_module_lives_on_its_own_leftovers_and_leaves_none_to_others(suite: Suite) -> None:
     suite.write("test_a_new.py", IMPORT + ONE)
     suite.write("test_b_old.py", OLD + IMPORT + ONE + TWO + THREE)
