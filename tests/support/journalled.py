@@ -13,7 +13,7 @@ from psycopg import sql
 
 from testkit.core.addresses import SUPERUSER
 from testkit.isolation.reset import DatabaseReset
-from tests.support.journal_templates import drop_database, make_template, template_for
+from tests.support.journal_templates import drop_database, own_template, shared_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,20 +102,17 @@ def needs_superuser(server: PostgresServer, what: str) -> None:
 
 @contextlib.contextmanager
 def journalled(
-    server: PostgresServer, *schema: str, own_template: bool = False
+    server: PostgresServer, *schema: str, changes_template: bool = False
 ) -> Iterator[Journalled]:
     """Make a database from these statements and put it under the journal.
 
-    Its template is shared by all who give the same statements, unless the test changes it and asks
-    for one of its own. A server without virtual columns gets stored ones in their place.
+    Its template is shared by all who give the same statements; a test that changes it says so, and
+    gets one of its own. A server without virtual columns gets stored ones in their place.
     """
     name = f"journalled_{secrets.token_hex(4)}"
     with server.connect() as connection, contextlib.ExitStack() as stack:
-        if own_template:
-            template = make_template(server, connection, schema)
-            stack.callback(drop_database, connection, template)
-        else:
-            template = template_for(server, connection, schema)
+        provide = own_template if changes_template else shared_template
+        template = stack.enter_context(provide(server, connection, schema))
         server = dataclasses.replace(server, template=template)
         server.create_database(name, connection=connection)
         stack.callback(drop_database, connection, name)
