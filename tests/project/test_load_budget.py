@@ -59,7 +59,17 @@ def facts_of(folder: Path, *options: str) -> dict[str, list[str]]:
     return facts
 
 
-@pytest.fixture(scope="module", params=[(), ("pytest_asyncio.plugin",), ("xdist.plugin",)])
+# Each costs two runs of pytest.
+BESIDE: Final = [
+    (),
+    *(
+        pytest.param((name,), marks=pytest.mark.slow)
+        for name in ("pytest_asyncio.plugin", "xdist.plugin")
+    ),
+]
+
+
+@pytest.fixture(scope="module", params=BESIDE)
 def facts(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> tuple[dict[str, list[str]], ...]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT: Final = Path(__file__).parents[2]
 MAP: Final = ROOT / "ARCHITECTURE.md"
@@ -19,6 +25,13 @@ MOST_PUBLIC_NAMES: Final = 12
 EMPTY_WORDS: Final = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _trees_last_as_long_as_these_tests() -> Iterator[None]:
+    yield
+    parsed.cache_clear()
+    nodes.cache_clear()
+
+
 def sources(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
@@ -27,10 +40,22 @@ def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """Return a module's tree; each is made once for all tests."""
+    return ast.parse(path.read_text())
+
+
+@functools.cache
+def nodes(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """Return every node of a tree; each is walked once for all tests."""
+    return tuple(ast.walk(tree))
+
+
 def imported(tree: ast.AST) -> set[str]:
     """Return the dotted names that a module imports, wherever the import stands."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -42,7 +67,7 @@ def called(tree: ast.AST) -> set[str]:
     """Return the last names of everything that a module calls."""
     return {
         getattr(node.func, "attr", getattr(node.func, "id", ""))
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.Call)
     }
 
@@ -84,11 +109,12 @@ def test_the_map_names_every_package_and_folder() -> None:
 def test_the_map_names_nothing_that_is_not_there() -> None:
     names = re.findall(r"`([\w./-]+(?:/|\.py|\.sql|\.ini|\.toml))`", MAP.read_text())
     places = [ROOT, *(ROOT / package for package in PACKAGES), ROOT / "tests"]
+    files = sources(*PACKAGES, "tests")
     gone = [
         name
         for name in names
         if not any((place / name).exists() for place in places)
-        and not any(path.match(name.rstrip("/")) for path in sources(*PACKAGES, "tests"))
+        and not any(path.match(name.rstrip("/")) for path in files)
     ]
 
     assert len(names) > 10
@@ -104,7 +130,7 @@ def _mentions(text: str, folder: str) -> bool:
 def test_no_test_sleeps_or_mocks() -> None:
     found = {}
     for path in sources("tests", "examples"):
-        tree = ast.parse(path.read_text())
+        tree = parsed(path)
         names = imported(tree)
         words = called(tree) | {name.rpartition(".")[2] for name in names}
         mocks = {n for n in names if n.startswith(("unittest.mock", "mock", "pytest_mock"))}
@@ -135,7 +161,7 @@ def test_files_are_named_after_what_they_hold() -> None:
 
 
 def test_every_module_has_a_docstring() -> None:
-    bare = [p for p in sources(*PACKAGES) if not ast.get_docstring(ast.parse(p.read_text()))]
+    bare = [p for p in sources(*PACKAGES) if not ast.get_docstring(parsed(p))]
 
     assert [named(path) for path in bare] == []
 
@@ -143,7 +169,7 @@ def test_every_module_has_a_docstring() -> None:
 def test_every_public_surface_is_sorted_small_and_there() -> None:
     found = {}
     for path in sources(*PACKAGES):
-        tree = ast.parse(path.read_text())
+        tree = parsed(path)
         public = constant(tree, "__all__")
         if public is None:
             continue
@@ -165,7 +191,7 @@ def defined(tree: ast.AST) -> set[str]:
     """Return every name that a module defines or imports."""
     return {
         name
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         for name in (getattr(node, key, None) for key in ("name", "id", "asname"))
         if isinstance(name, str)
     }
@@ -189,7 +215,7 @@ def test_no_test_stands_in_a_file_that_pytest_does_not_collect() -> None:
         f"{named(path)}::{node.name}"
         for path in sources("tests")
         if not path.name.startswith("test_")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(parsed(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.name.startswith("test_")
     ]
@@ -202,7 +228,7 @@ def test_no_name_of_a_test_stands_twice_in_a_file() -> None:
     for path in sources("tests"):
         names = [
             node.name
-            for node in ast.parse(path.read_text()).body
+            for node in parsed(path).body
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         ]
         twice += [f"{named(path)}::{n}" for n in names if names.count(n) > 1]
@@ -213,12 +239,12 @@ def test_no_name_of_a_test_stands_twice_in_a_file() -> None:
 def test_every_test_asserts_something() -> None:
     empty = []
     for path in sources("tests"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(parsed(path)):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
             if not node.name.startswith("test_") or not path.name.startswith("test_"):
                 continue
-            checks = any(isinstance(part, ast.Assert) for part in ast.walk(node))
+            checks = any(isinstance(part, ast.Assert) for part in nodes(node))
             if not checks and not called(node) & {"raises", "check", "warns", "fail"}:
                 empty.append(f"{named(path)}::{node.name}")
 

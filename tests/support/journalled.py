@@ -13,7 +13,7 @@ from psycopg import sql
 
 from testkit.core.addresses import SUPERUSER
 from testkit.isolation.reset import DatabaseReset
-from testkit.isolation.template import JournalTemplate
+from tests.support.journal_templates import drop_database, own_template, shared_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,6 @@ PEOPLE = (
         'NaN', NULL)""",
 )
 
-_VIRTUAL_COLUMNS = 180000
 _NOTICED = "SELECT image FROM pg_testkit.journal WHERE rel = 0 ORDER BY line"
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -102,29 +101,21 @@ def needs_superuser(server: PostgresServer, what: str) -> None:
 
 
 @contextlib.contextmanager
-def journalled(server: PostgresServer, *schema: str) -> Iterator[Journalled]:
+def journalled(
+    server: PostgresServer, *schema: str, changes_template: bool = False
+) -> Iterator[Journalled]:
     """Make a database from these statements and put it under the journal.
 
-    A server without virtual columns gets stored ones in their place.
+    Its template is shared by all who give the same statements; a test that changes it says so, and
+    gets one of its own. A server without virtual columns gets stored ones in their place.
     """
     name = f"journalled_{secrets.token_hex(4)}"
-    template = f"{name}_template"
-    server = dataclasses.replace(server, template=template)
     with server.connect() as connection, contextlib.ExitStack() as stack:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(template)))
-        stack.callback(_drop, connection, template)
-        with server.connect(template) as inside:
-            old = inside.info.server_version < _VIRTUAL_COLUMNS
-            for statement in schema:
-                text = statement.replace(") VIRTUAL", ") STORED") if old else statement
-                inside.execute(text.encode())
-            JournalTemplate().install(inside)
-        server.create_database(name)
-        stack.callback(_drop, connection, name)
+        provide = own_template if changes_template else shared_template
+        template = stack.enter_context(provide(server, connection, schema))
+        server = dataclasses.replace(server, template=template)
+        server.create_database(name, connection=connection)
+        stack.callback(drop_database, connection, name)
         database = Journalled(server, name)
         stack.callback(database.close)
         yield database
-
-
-def _drop(connection: Connection, name: str) -> None:
-    connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

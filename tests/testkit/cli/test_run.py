@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -40,6 +40,11 @@ while True:
 """
 
 
+def slow(*values: object) -> Any:
+    """Return a row of parameters that only a slow run tries: each starts programs."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def run_of(
     *command: str, folder: Path, options: Sequence[str] = (), **variables: str
 ) -> subprocess.CompletedProcess[str]:
@@ -61,7 +66,7 @@ def servers_on(port: int) -> list[str]:
     return [line for line in command_lines().values() if f"port={port} " in line]
 
 
-@pytest.mark.parametrize("code", [0, 7])
+@pytest.mark.parametrize("code", [slow(0), 7])
 def test_the_exit_code_of_the_command_is_passed_on(tmp_path: Path, code: int) -> None:
     done = run_of("/bin/sh", "-c", f"exit {code}", folder=tmp_path, options=["--no-postgres"])
 
@@ -101,7 +106,7 @@ def test_arguments_that_look_like_ours_belong_to_the_command(tmp_path: Path) -> 
     assert done.stdout == "--no-redis -h a b $HOME\n"
 
 
-@pytest.mark.parametrize("name", ["no-such-program", "./not-executable"])
+@pytest.mark.parametrize("name", ["no-such-program", slow("./not-executable")])
 def test_a_command_that_cannot_be_started_is_wrong_use(tmp_path: Path, name: str) -> None:
     (tmp_path / "not-executable").write_text("")
     done = run_of(name, folder=tmp_path, options=["--no-postgres"])
@@ -191,10 +196,10 @@ def test_the_schema_is_applied(tmp_path: Path) -> None:
     ("text", "code", "status"),
     [
         ("isolaton = 'none'", "TK001", 2),
-        ("isolation = 3", "TK002", 2),
-        ("env = { A = '{database.uri}' }", "TK002", 2),
-        ("env = {", "TK002", 2),
-        ("schema = 'alembic'", "TK203", 2),
+        slow("isolation = 3", "TK002", 2),
+        slow("env = { A = '{database.uri}' }", "TK002", 2),
+        slow("env = {", "TK002", 2),
+        slow("schema = 'alembic'", "TK203", 2),
         ("cache_dir = '/proc/none'", "TK104", 3),
     ],
 )
@@ -233,9 +238,7 @@ def waiting(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, signal.SIGINT, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("number", [signal.SIGTERM, slow(signal.SIGINT), slow(signal.SIGHUP)])
 def test_a_signal_reaches_the_command_which_decides_and_no_server_is_left(
     waiting: subprocess.Popen[str], number: signal.Signals
 ) -> None:
@@ -266,7 +269,7 @@ WITH_TERMINAL: Final = (
 )
 
 
-@pytest.mark.parametrize("stdin", ["redirected", "the terminal"])
+@pytest.mark.parametrize("stdin", [slow("redirected"), "the terminal"])
 def test_ctrl_c_in_a_terminal_reaches_the_command_once(tmp_path: Path, stdin: str) -> None:
     keyboard, terminal = os.openpty()
     command = [TESTKIT, "run", "--no-postgres", "--", PYTHON, "-c", COUNT]

@@ -17,6 +17,7 @@ from typing import Final
 import pytest
 
 import testkit
+from testkit.cli import main
 from testkit.core import catalogue
 from testkit.core.catalogue import CATALOGUE
 from testkit.core.messages import TestkitError, explain, missing_extra, render
@@ -121,7 +122,32 @@ def test_every_message_is_raised_somewhere_and_every_raise_gives_its_values() ->
     assert {code for code, _, _ in calls} == set(CATALOGUE)
 
 
-@pytest.mark.parametrize("line", sorted({m.run for m in CATALOGUE.values()}))
+LINES: Final = sorted({m.run for m in CATALOGUE.values()})
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line.startswith("testkit explain ")])
+def test_the_explanation_that_a_message_names_is_there(
+    line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process: there are many, and tests/testkit/cli/test_commands.py starts the program."""
+    monkeypatch.setattr(sys, "argv", shlex.split(line.format(**VALUES)))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    printed = capsys.readouterr()
+
+    assert ended.value.code == 0, printed.err
+    assert printed.out.strip()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        # With a shell, a run starts a program within a program.
+        pytest.param(line, marks=[pytest.mark.slow] if "{shell}" in line else [])
+        for line in LINES
+        if not line.startswith("testkit explain ")
+    ],
+)
 def test_the_command_that_a_message_names_runs(line: str, tmp_path: Path) -> None:
     command = shlex.split(line.format(**VALUES))
     if command[:2] == ["pip", "install"]:

@@ -128,6 +128,7 @@ def test_open_transactions_are_told_with_who_waits_for_whom(
     assert f"waits for ShareLock on transactionid, held by pid {pid}" in told
 
 
+@pytest.mark.slow
 def test_only_the_report_of_a_failed_test_that_used_its_database_tells(tmp_path: Path) -> None:
     suite = Suite(
         tmp_path,

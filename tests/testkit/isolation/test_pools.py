@@ -49,7 +49,7 @@ def elsewhere() -> Iterator[PoolWatch]:
     watch.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def throwaway(postgres_server: PostgresServer) -> Iterator[Journalled]:
     with journalled(postgres_server) as database:
         yield database

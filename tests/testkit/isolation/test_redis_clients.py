@@ -54,7 +54,17 @@ def is_open(client: Client, connection: Raw) -> bool:
     return connection.number in {int(each["id"]) for each in client().client_list()}
 
 
-@pytest.mark.parametrize("command", BLOCKED)
+# Each is waited for as long as a worker of a fixture may take.
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(
+            command,
+            marks=[] if command.startswith(("BLPOP", "XREADGROUP", "WAIT")) else [pytest.mark.slow],
+        )
+        for command in BLOCKED
+    ],
+)
 def test_who_waits_waits_no_more(client: Client, keyspace: Keyspace, command: str) -> None:
     blocked(client, command)
     keyspace.finish()

@@ -231,7 +231,8 @@ def test_the_dumps_of_both_servers_are_as_before_any_program(
 def test_a_reset_that_is_broken_is_found_out(
     request: pytest.FixtureRequest, postgres_server: PostgresServer, fault: str
 ) -> None:
-    with by_reset(postgres_server, *WHOLE_SCHEMA) as programmed:
+    with journalled(postgres_server, *WHOLE_SCHEMA, changes_template=True) as database:
+        programmed = ByReset(database)
         journal = programmed.database.reset._journal.schema
         # Quiet: or it were noted as definitions of the test, for which the database is made anew,
         # which must not heal it either.

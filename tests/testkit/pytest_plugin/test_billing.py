@@ -61,6 +61,7 @@ def test_a_run_without_servers_has_no_bill() -> None:
     assert bill_lines(None, [], verbose=True) == []
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_its_bill(tmp_path: Path) -> None:
     suite = Suite(tmp_path, test_it=TESTS)
 

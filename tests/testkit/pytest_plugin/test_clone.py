@@ -111,6 +111,7 @@ def threads(suite: Suite) -> list[str]:
     return (suite.folder / "threads").read_text().splitlines()
 
 
+@pytest.mark.slow
 def test_a_marked_test_has_a_database_that_is_thrown_away(suite: Suite) -> None:
     outcome = suite.run("-p", "no:randomly")
 

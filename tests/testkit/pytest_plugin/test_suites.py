@@ -106,6 +106,7 @@ def test_servers_that_only_workers_asked_for_are_gone_when_the_run_ends(tmp_path
     assert [p for root in ("/tmp", "/dev/shm") for p in Path(root).glob(f"*{token}*")] == []
 
 
+@pytest.mark.slow
 def test_rows_of_a_module_fixture_stay_until_the_module_ends(tmp_path: Path) -> None:
     module = """
         import pytest

@@ -181,6 +181,7 @@ def test_an_env_py_that_reads_a_variable_of_env_finds_the_database(
     assert "PG_VERSION" in {name for name, _, _ in Pack.read(cluster.data).entries}
 
 
+@pytest.mark.slow
 def test_a_failing_migration_is_shown_with_its_output_and_leaves_nothing(
     clusters: ClusterCache, project: AlembicProject
 ) -> None:
