@@ -168,7 +168,7 @@ def test_a_refusal_that_the_application_caught_fails_the_test_at_its_end_once(
         "test_it::test_the_next_one": "passed",
         "test_it::test_failed_by_it": "failed",
     }
-    assert outcome.text.count("caught by the code that asked") == 2
+    assert outcome.messages.count("caught by the code that asked") == 2
     assert "test_it.py::test_dynamic" in outcome.messages
     assert "caught by the code that asked" in outcome.text
 
