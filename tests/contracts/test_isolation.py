@@ -78,6 +78,6 @@ def _word(tests: dict[str, str], name: str) -> str:
 
 
 def test_the_docs_show_the_table() -> None:
-    docs = Path(__file__).parents[2] / "docs" / "use-in-your-project.md"
+    docs = Path(__file__).parents[2] / "docs" / "isolation.md"
 
     assert table() in docs.read_text(), f"the table is:\n{table()}"

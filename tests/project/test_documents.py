@@ -85,7 +85,12 @@ RUN = [block for path in DOCUMENTS for block in blocks(path) if block.words[:2] 
 PROJECTS = [
     (section, list(found))
     for section, found in groupby(
-        (block for block in blocks(DOCS / "use-in-your-project.md") if block.file),
+        (
+            block
+            for page in ("use-in-your-project.md", "isolation.md")
+            for block in blocks(DOCS / page)
+            if block.file
+        ),
         key=lambda block: block.section,
     )
 ]
@@ -124,7 +129,7 @@ def test_the_table_of_fixtures_names_every_fixture_with_its_scope() -> None:
 
 
 def test_the_table_of_what_a_lease_refuses_is_the_one_in_the_code() -> None:
-    table = rows(DOCS / "use-in-your-project.md", "On a leased database of Redis")
+    table = rows(DOCS / "isolation.md", "On a leased database of Redis")
     *whole, numbered = (row.split("|")[1:3] for row in table)
     listed = {
         name: reason.strip() for names, reason in whole for name in re.findall("`(.+?)`", names)
