@@ -248,11 +248,10 @@ class RollbackMode:
     ) -> None:
         driver = getattr(connection, "driver_connection", connection)
         tried: dict[Any, Any] = entry.record_info if entry.record_info is not None else {}
-        in_task = running_loop(connection) is not None
-        checkout = Checkout.of(proxy, in_task=in_task, period=self._periods.now, root=self._root)
         if isinstance(driver, JoinedConnection):
             tried.pop(self._key, None)
             self._wait_for_the_next()
+            checkout = self._checkout(connection, proxy)
             with self._lock:  # the test does not end meanwhile
                 if not self._runs() or driver.left or driver.outer is not self._transaction():
                     raise DisconnectionError(_ANEW)
@@ -265,9 +264,14 @@ class RollbackMode:
                 tried[self._key] = self._period
                 raise DisconnectionError(_ANEW)
             library = type(driver).__module__.partition(".")[0]
-            where = f" at {checkout.site}" if checkout.site else ""
+            site = self._checkout(connection, proxy).site
+            where = f" at {site}" if site else ""
             what = f"A connection of {library} was checked out{where}"
             self.note(TestkitError("TK372", what=what))
+
+    def _checkout(self, connection: DBAPIConnection, proxy: PoolProxiedConnection) -> Checkout:
+        in_task = running_loop(connection) is not None
+        return Checkout.of(proxy, in_task=in_task, period=self._periods.now, root=self._root)
 
     def _wait_for_the_next(self) -> None:
         """Let a thread of the application's own not fall between two tests of this mode."""
