@@ -37,7 +37,7 @@ __all__ = ["RollbackMode"]
 
 _DRIVERS: Final = frozenset({"psycopg", "psycopg_async"})
 _ANEW: Final = "the connection does not belong to the test's transaction, or to no other"
-_LONGEST: Final = 5.0  # seconds until whoever works in a session has seen its end
+_LONGEST: Final = 5.0  # seconds for others to go on, or to see that a session has ended
 _PAUSE: Final = 0.005  # seconds between two looks at a checkout that was not returned
 
 
@@ -119,7 +119,7 @@ class RollbackMode:
             outer = self._outer
         if period is None or outer is None:
             return
-        left = self._left(period, cut_short=cut_short)
+        left = self._left(outer, period, cut_short=cut_short)
         close_sessions(self._is_held_here)
         self._ended = True
         try:
@@ -286,20 +286,25 @@ class RollbackMode:
 
     # --- what is left
 
-    def _left(self, period: int, *, cut_short: bool) -> list[Checkout]:
+    def _left(self, outer: OuterTransaction, period: int, *, cut_short: bool) -> list[Checkout]:
         """Return what the test of that period has not returned, although it was waited for.
 
-        What others have is waited for as well: they go on behind the test. One that was cut short
-        returns nothing any more.
+        What others have is waited for as well, for as long as they go on with it: their threads
+        live longer than the test. A test that was cut short returns nothing any more.
         """
-        deadline = time.monotonic() + PATIENCE
+        began = moved = time.monotonic()
+        asked = outer.asked
         if not cut_short and self._lasting(period):
             gc.collect()
         while True:
             lasting = self._lasting(period)
             left = [each for each in lasting if self._is_of_the_test(each)]
-            waited_for = len(lasting) - len(left) if cut_short else len(lasting)
-            if not waited_for or time.monotonic() > deadline:
+            others = len(lasting) - len(left)
+            now = time.monotonic()
+            if outer.asked != asked:
+                asked, moved = outer.asked, now
+            waits = others and now - moved < PATIENCE and now - began < _LONGEST
+            if not waits and (cut_short or not left or now - began > PATIENCE):
                 return [] if cut_short else left
             time.sleep(_PAUSE)
 

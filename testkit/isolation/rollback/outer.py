@@ -63,6 +63,8 @@ class OuterTransaction:
         self.link, self.turns, self._name, self.note = link, Turns(), name, note
         #: Of the test that runs in it; connections have the number of theirs.
         self.number = 0
+        #: How often anything was asked of it.
+        self.asked = 0
         self._savepoints = Savepoints()
         self._begun = self._unchecked = False
         self._ended: str | None = None
@@ -231,6 +233,7 @@ class OuterTransaction:
 
     def _look(self) -> bool:
         """Return whether the transaction is open; note where something has ended it."""
+        self.asked += 1
         open_ = self.link.pgconn.transaction_status != TransactionStatus.IDLE
         if self._begun and not open_ and not self.link.closed:
             self._ended = self._ended or self._last
