@@ -23,11 +23,13 @@ _TESTS = "from promises import runs_after as test_after, runs_during as test_dur
 _TOLD = "an_open_transaction_is_an_error_of_its_test"
 
 
-# The modes stand on the same journal everywhere: what differs most is tried in each `slow`.
+# The modes stand on the same journal everywhere.
 _ROADS = [
     pytest.param("embedded", marks=pytest.mark.slow),
-    pytest.param("external, no superuser", marks=pytest.mark.slow),
-    *(pytest.param(road, marks=pytest.mark.soak) for road in ("local", "docker", "external")),
+    *(
+        pytest.param(road, marks=pytest.mark.soak)
+        for road in ("local", "docker", "external", "external, no superuser")
+    ),
 ]
 
 

@@ -185,17 +185,9 @@ def test_no_process_shows_a_password(postgres_run: Run) -> None:
     assert [line for line in lines if server.password in line] == []
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(400)  # a run of hundreds of tests; on a busy machine it takes minutes
-@pytest.mark.parametrize(
-    "postgres_road",
-    [
-        # The road that differs most from `embedded`; the other programs, and the other role, rarely.
-        pytest.param("docker", marks=pytest.mark.slow),
-        pytest.param("local", marks=pytest.mark.soak),
-        pytest.param("external", marks=pytest.mark.soak),
-    ],
-    indirect=True,
-)
+@pytest.mark.parametrize("postgres_road", ["local", "docker", "external"], indirect=True)
 def test_the_isolation_holds_on_a_server_of_this_road(postgres_road: Road, tmp_path: Path) -> None:
     """The tests of the reset, run again in a pytest of its own. On embedded they run as they are."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("TESTKIT_", "PYTEST_"))}

@@ -59,8 +59,14 @@ def test_its_own_files_never_name_testkit(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", ["0", "2"])
-@each_example
+@pytest.mark.parametrize(
+    ("name", "workers"),
+    [
+        pytest.param(name, workers, marks=[] if once else [pytest.mark.soak])
+        for name in FIGURES
+        for workers, once in (("0", name != "fastapi_orders"), ("2", name == "fastapi_orders"))
+    ],
+)
 def test_its_tests_pass_in_random_order_without_a_warning(
     name: str, tmp_path: Path, workers: str
 ) -> None:
@@ -71,7 +77,9 @@ def test_its_tests_pass_in_random_order_without_a_warning(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["flask_notes", "sqlmodel_heroes"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("flask_notes", marks=pytest.mark.soak), "sqlmodel_heroes"]
+)
 def test_its_tests_need_the_isolation(name: str, tmp_path: Path) -> None:
     done = run(name, tmp_path, "--testkit-isolation", "none")
 

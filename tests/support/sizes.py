@@ -16,7 +16,8 @@ What = Literal["programs", "suites", "resets"]
 #: By what is repeated and the session that repeats it: ``fast`` and ``slow`` with every change,
 #: ``soak`` at night, with the counts of the acceptance list.
 _TIMES: Final[Mapping[What, Mapping[str, int]]] = {
-    "programs": {"fast": 2, "slow": 100, "soak": 2000},
+    # For each of two modes: a hundred in `slow`.
+    "programs": {"fast": 2, "slow": 50, "soak": 2000},
     "suites": {"slow": 1, "soak": 50},
     "resets": {"slow": 500, "soak": 5000},
 }

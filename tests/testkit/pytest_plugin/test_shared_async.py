@@ -104,7 +104,7 @@ def suite_of(folder: Path, ini: str, driver: str) -> Suite:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+@pytest.mark.parametrize("driver", ["psycopg", pytest.param("asyncpg", marks=pytest.mark.soak)])
 @pytest.mark.parametrize("way", WAYS)
 def test_one_works_in_every_mode_and_loop(tmp_path: Path, way: str, driver: str) -> None:
     ini, mark, disposes = WAYS[way]
