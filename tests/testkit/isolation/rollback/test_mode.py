@@ -35,6 +35,7 @@ def asleep(shared: RolledBack) -> bool:
     return bool(
         shared.database.reset.ask(
             "SELECT FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep' AND state = 'active'"
+            " AND datname = current_database()"
         )
     )
 
@@ -490,7 +491,10 @@ def test_settings_of_one_test_do_not_reach_the_next(shared: RolledBack) -> None:
     with plain.begin() as connection:
         connection.execute(text("PREPARE mine AS SELECT 1"))
         assert not connection.scalar(
-            text("SELECT count(*) FROM pg_locks WHERE locktype='advisory'")
+            text(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+                " AND pid = pg_backend_pid()"
+            )
         )
     assert path(engine) == "pg_catalog, public"
     assert len(made) == 2

@@ -176,6 +176,7 @@ def asleep(shared: RolledBack) -> bool:
     return bool(
         shared.database.reset.ask(
             "SELECT FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep' AND state = 'active'"
+            " AND datname = current_database()"
         )
     )
 
