@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from testkit.cli.child import exit_like, run_child
-from testkit.cli.run import leave, new_run, say
+from testkit.cli.child import run_child
+from testkit.cli.run import end_like, say
 from testkit.cli.settings import find_settings
 from testkit.cli.shell import psql_program
 from testkit.cli.tables import printable, text_table
@@ -49,20 +48,9 @@ def open_kept(wanted: str, arguments: Sequence[str]) -> NoReturn:
     root = root_above(Path.cwd()) or Path.cwd()
     kept = choose(kept_in(root), wanted, root)
     settings, project = find_settings(root)
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a stop meanwhile cleans up too
-        signal.signal(number, leave)
     # What was kept brings its own schema.
     plain = dataclasses.replace(settings, schema=None, baseline=None)
-    run = new_run(plain, project, started_by="testkit psql")
-    try:
-        status = _opened(run, kept, arguments)
-    except KeyboardInterrupt:
-        status = -signal.SIGINT
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave servers
-        run.close()
-    exit_like(status)
+    end_like(lambda run: _opened(run, kept, arguments), plain, project, started_by="testkit psql")
 
 
 def _opened(run: Run, kept: Kept, arguments: Sequence[str]) -> int:

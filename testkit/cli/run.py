@@ -8,7 +8,7 @@ import secrets
 import shutil
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -22,10 +22,12 @@ from testkit.servers.templates.place import cache_directory
 from testkit.system.processes import identify
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from testkit.core.addresses import Address
     from testkit.core.options import Settings
 
-__all__ = ["DEFAULT_ENV", "PlainTemplate", "command", "leave", "new_run", "say"]
+__all__ = ["DEFAULT_ENV", "PlainTemplate", "command", "end_like", "leave", "say"]
 
 DEFAULT_ENV = {"DATABASE_URL": "{database.url}", "REDIS_URL": "{redis.url}"}
 
@@ -49,13 +51,27 @@ def command(*, no_redis: bool, no_postgres: bool, cmd: tuple[str, ...]) -> None:
         del os.environ[name]
     for note in settings.unknown_variables:
         click.echo(f"testkit: not known, not used: {note}", err=True)
+    wanted = {"database": not no_postgres, "redis": not no_redis}
+    kinds = {kind for kind, on in wanted.items() if on}
+
+    def work(run: Run) -> int:
+        return run_child(cmd, os.environ | _start(run, settings, kinds))
+
+    end_like(work, settings, root, started_by="testkit run")
+
+
+def end_like(
+    work: Callable[[Run], int], settings: Settings, root: Path, *, started_by: str
+) -> NoReturn:
+    """Do some work with a run of one process, and end as it says, as ``run_child`` answers.
+
+    The run is closed before, whatever ends the work.
+    """
     for number in (signal.SIGTERM, signal.SIGHUP):  # a stop during start-up cleans up too
         signal.signal(number, leave)
-    run = new_run(settings, root, started_by="testkit run")
+    run = _new_run(settings, root, started_by=started_by)
     try:
-        wanted = {"database": not no_postgres, "redis": not no_redis}
-        variables = _start(run, settings, {kind for kind, on in wanted.items() if on})
-        status = run_child(cmd, os.environ | variables)
+        status = work(run)
     except KeyboardInterrupt:
         status = -signal.SIGINT
     finally:
@@ -71,7 +87,7 @@ def _why_not(program: str) -> str:
     return os.strerror(errno.EACCES)
 
 
-def new_run(settings: Settings, root: Path, *, started_by: str) -> Run:
+def _new_run(settings: Settings, root: Path, *, started_by: str) -> Run:
     """Return a run of one process, of which nothing is started yet."""
     me = identify(os.getpid())
     assert me is not None

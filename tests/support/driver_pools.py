@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 import psycopg_pool
 import pytest
 from psycopg2.pool import ThreadedConnectionPool
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = ["DRIVERS", "POOLS", "DriverPool"]
 
 _CONFIGURE: Final = "SET shop.configured = 'yes'"
 
 
-class DriverPool:
+class DriverPool(ABC):
     """A pool of ``size`` connections in which ``shop.configured`` is set, by a callback if it can."""
 
     pool: Any
 
+    @abstractmethod
     async def open(self, url: str, *, size: int = 1) -> None:
-        raise NotImplementedError
+        """Connect."""
 
     async def take(self) -> Any:
         return self.pool.getconn()
@@ -28,9 +33,9 @@ class DriverPool:
     async def give(self, connection: Any) -> None:
         self.pool.putconn(connection)
 
+    @abstractmethod
     async def run(self, connection: Any, statement: str) -> Any:
         """Run and commit a statement; answer its first value, if it has one."""
-        raise NotImplementedError
 
     async def close(self) -> None:
         self.pool.close()
@@ -125,7 +130,7 @@ class Asyncpg(DriverPool):
 
 
 #: By the name of the driver.
-POOLS: Final = {
+POOLS: Final[dict[str, Callable[[], DriverPool]]] = {
     "psycopg": Psycopg,
     "async psycopg": AsyncPsycopg,
     "psycopg2": Psycopg2,

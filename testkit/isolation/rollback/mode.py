@@ -110,8 +110,8 @@ class RollbackMode:
     def end(self, *, cut_short: bool) -> None:
         """Undo what the test did, and close what it left checked out.
 
-        Raises TK371 and TK377, and TK302 for connections that were not returned in 0.2 s, where the
-        test was not ``cut_short``.
+        Raises TK371, TK377 and TK379, and TK302 for connections that were not returned in 0.2 s,
+        where the test was not ``cut_short``.
         """
         with self._lock:
             period, self._period = self._period, None
@@ -126,6 +126,8 @@ class RollbackMode:
             with outer.turns.taken(seconds=PATIENCE) as taken:
                 # Who waits for the turn is told that its test is over.
                 outer.number = 0
+                if outer.link.closed:
+                    self._terminate()  # it may go on at the server, with its locks
                 if taken and not outer.busy:
                     outer.end()
                     self._ended = False
@@ -148,13 +150,18 @@ class RollbackMode:
 
     def _abandon(self, outer: OuterTransaction) -> None:
         """End the session: somebody is at work in it, or never will be again."""
-        self._ask(f"SELECT pg_terminate_backend({self._pid}, 5000)")
-        self._stale = True
+        self._terminate()
+        self._stale = False
+        self._outer = None
         if outer.turns.is_of_this_thread():
             outer.link.close()
             return
-        with outer.turns.taken(seconds=_LONGEST):
-            outer.link.close()
+        with outer.turns.taken(seconds=_LONGEST) as taken:
+            if taken:  # else somebody's thread still reads from it
+                outer.link.close()
+
+    def _terminate(self) -> None:
+        self._ask(f"SELECT pg_terminate_backend({self._pid}, 5000)")
 
     def replaced(self) -> None:
         """Note that the database was made anew: the session is dead."""

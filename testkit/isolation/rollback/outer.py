@@ -17,11 +17,11 @@ from testkit.isolation.rollback.words import Statement, read
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-__all__ = ["NOTHING", "OuterTransaction", "shown"]
+__all__ = ["OuterTransaction"]
 
-#: A command that does nothing, in the place of one that must not be sent.
-NOTHING: Final = "SET LOCAL testkit.rolled_back = '1'"
-_BEGIN: Final = f"BEGIN; {NOTHING}"
+# A command that does nothing, in the place of one that must not be sent.
+_NOTHING: Final = "SET LOCAL testkit.rolled_back = '1'"
+_BEGIN: Final = f"BEGIN; {_NOTHING}"
 # Only the transaction itself knows this.
 _STANDS: Final = "SELECT current_setting('testkit.rolled_back', true)"
 _END: Final = "ROLLBACK; SELECT pg_advisory_unlock_all(); DEALLOCATE ALL"
@@ -39,11 +39,6 @@ _PUT_BACK: Final = (
 _MOST_CHARACTERS: Final = 300  # of a statement
 
 Link = psycopg.Connection[tuple[Any, ...]]
-
-
-def shown(text: str) -> str:
-    """Return a statement for a message."""
-    return on_one_line(text, _MOST_CHARACTERS)
 
 
 class OuterTransaction:
@@ -113,9 +108,9 @@ class OuterTransaction:
         nested: list[str] | None = None
         match told.kind:
             case "prepare":
-                raise psycopg.NotSupportedError(str(TestkitError("TK377", statement=shown(text))))
+                raise psycopg.NotSupportedError(str(TestkitError("TK377", statement=_shown(text))))
             case "commit" | "rollback":  # the connection has seen to it
-                return [], NOTHING
+                return [], _NOTHING
             case "savepoint":
                 nested = savepoints.savepoint(connection, str(told.name), aborted=aborted)
             case "release":
@@ -124,19 +119,15 @@ class OuterTransaction:
                 nested = savepoints.rollback_to(connection, str(told.name), aborted=aborted)
                 self._note_lost()
         if nested is not None:
-            return nested, NOTHING
+            return nested, _NOTHING
         writes = self._catalog.writes(told) or told.writes
         commands = savepoints.statement(connection, writes=writes, holds=holds, aborted=aborted)
         self._note(connection, told, text)
         if told.kind in {"begin", "set"}:
-            return commands, NOTHING
+            return commands, _NOTHING
         if not aborted:
             commands += self._keep(connection, told)
         return commands, None
-
-    def begin(self, connection: Hashable) -> str:
-        """Return what begins a transaction of that connection, where it is in none."""
-        return self.statement(connection, "SELECT")[0]
 
     def check(self, connection: Hashable) -> str:
         """Return what checks the constraints before a commit, if there are any.
@@ -190,16 +181,14 @@ class OuterTransaction:
             return
         if self.link.closed:
             self._forget()
-            raise TestkitError("TK379", statement=shown(self._last))
+            raise TestkitError("TK379", statement=_shown(self._last))
         self._look()
         ended, self._ended = self._ended, None
         try:
             if ended is None and not self._stands():
                 ended = self._last
             if self._unchecked and ended is None:
-                self.link.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        except psycopg.IntegrityError as error:
-            raise TestkitError("TK371", reason=error.diag.message_primary) from error
+                self._check_all()
         except psycopg.Error:
             ended = self._last
         finally:
@@ -207,7 +196,14 @@ class OuterTransaction:
             self._say(_END)
         if ended is not None:
             self._say("DISCARD ALL")  # what was committed with it
-            raise TestkitError("TK377", statement=shown(ended))
+            raise TestkitError("TK377", statement=_shown(ended))
+
+    def _check_all(self) -> None:
+        """Raise TK371 where a constraint does not hold, or a trigger that is one raises."""
+        try:
+            self.link.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        except psycopg.DatabaseError as error:
+            raise TestkitError("TK371", reason=error.diag.message_primary or error) from error
 
     def _say(self, commands: str) -> None:
         if not self.link.closed:
@@ -270,14 +266,19 @@ class OuterTransaction:
 
     def _note(self, connection: Hashable, told: Statement, text: str) -> None:
         if told.notifies:
-            self.note(TestkitError("TK373", statement=shown(text)))
+            self.note(TestkitError("TK373", statement=_shown(text)))
         if told.of_its_own:
-            self.note(TestkitError("TK375", what=shown(text)))
+            self.note(TestkitError("TK375", what=_shown(text)))
         if told.takes_time or told.table in self._catalog.stamped:
             self._stamped_by.add(self._savepoints.number(connection))
             if len(self._stamped_by) > 1:
-                self.note(TestkitError("TK374", statement=shown(text)))
+                self.note(TestkitError("TK374", statement=_shown(text)))
 
 
 def _joined(commands: list[str]) -> str:
     return "; ".join(filter(None, commands))
+
+
+def _shown(text: str) -> str:
+    """Return a statement for a message."""
+    return on_one_line(text, _MOST_CHARACTERS)

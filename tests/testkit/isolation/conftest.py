@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from testkit.core.current import Periods
 from testkit.core.options import Settings
 from testkit.isolation.keyspace import Keyspace
+from testkit.isolation.pools import PoolWatch
 from tests.support.keyspaces import Client
 from tests.support.runs import new_run
 
@@ -56,3 +58,18 @@ def doomed(tmp_path: Path) -> Iterator[Client]:
     yield client
     client.close()
     run.close()
+
+
+@pytest.fixture
+def periods() -> Periods:
+    """What tells one test from another, for a watch."""
+    return Periods()
+
+
+@pytest.fixture
+def watch(postgres_server: PostgresServer, periods: Periods) -> Iterator[PoolWatch]:
+    """A watch on pools of our own, beside the one of the plugin that the tests run under."""
+    watch = PoolWatch(postgres_server.port, periods)
+    watch.start()
+    yield watch
+    watch.stop()

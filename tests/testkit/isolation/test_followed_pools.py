@@ -14,17 +14,17 @@ import pytest_asyncio
 import sqlalchemy as sa
 
 from testkit.core.addresses import NOWHERE
-from testkit.core.current import Periods
 from testkit.core.messages import TestkitError
 from testkit.isolation.database import Database
-from testkit.isolation.pools import PoolWatch
 from tests.support.driver_pools import DRIVERS, POOLS, DriverPool, Psycopg
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
+    from testkit.core.current import Periods
     from testkit.isolation.followed_pools import FollowedPools
+    from testkit.isolation.pools import PoolWatch
     from testkit.servers.postgres import PostgresServer
 
 PID = "SELECT pg_backend_pid()"
@@ -34,19 +34,6 @@ STATE = """
                      to_regclass('pg_temp.basket'), current_setting('role'))
 """
 AT_FIRST = "yes 4MB 0 none"
-
-
-@pytest.fixture
-def periods() -> Periods:
-    return Periods()
-
-
-@pytest.fixture
-def watch(postgres_server: PostgresServer, periods: Periods) -> Iterator[PoolWatch]:
-    watch = PoolWatch(postgres_server.port, periods)
-    watch.start()
-    yield watch
-    watch.stop()
 
 
 @pytest.fixture

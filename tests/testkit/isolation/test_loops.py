@@ -10,26 +10,22 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from testkit.core.current import Periods
-from testkit.isolation.pools import PoolWatch
 from tests.support.journalled import Journalled, journalled
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from testkit.isolation.pools import PoolWatch
     from testkit.servers.postgres import PostgresServer
 
 PID = sa.text("SELECT pg_backend_pid()")
 
 
 @pytest.fixture
-def database(postgres_server: PostgresServer) -> Iterator[Journalled]:
+def database(postgres_server: PostgresServer, watch: PoolWatch) -> Iterator[Journalled]:
     with journalled(postgres_server) as database:
-        watch = PoolWatch(postgres_server.port, Periods())
-        watch.start()
         yield database
-        watch.stop()
 
 
 @pytest.fixture(params=["asyncpg", "psycopg"])

@@ -28,19 +28,6 @@ SCHEMAS = sa.text("SHOW search_path")
 
 
 @pytest.fixture
-def periods() -> Periods:
-    return Periods()
-
-
-@pytest.fixture
-def watch(postgres_server: PostgresServer, periods: Periods) -> Iterator[PoolWatch]:
-    watch = PoolWatch(postgres_server.port, periods)
-    watch.start()
-    yield watch
-    watch.stop()
-
-
-@pytest.fixture
 def elsewhere() -> Iterator[PoolWatch]:
     """A watch over a server that is not the one in use."""
     watch = PoolWatch(1, Periods())

@@ -293,6 +293,32 @@ def test_a_check_that_was_put_off_is_no_one_else_s(shared: RolledBack) -> None:
     assert caught.value.code == "TK371"
 
 
+def test_a_constraint_trigger_that_raises_at_the_end_is_told_as_one(shared: RolledBack) -> None:
+    engine = shared.engine()
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql"
+                " AS 'BEGIN RAISE EXCEPTION $$closed$$; END'"
+            )
+        )
+        connection.execute(
+            text(
+                "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON item DEFERRABLE INITIALLY DEFERRED"
+                " FOR EACH ROW EXECUTE FUNCTION refuse()"
+            )
+        )
+    with engine.connect() as one, engine.connect() as other:
+        one.execute(text("INSERT INTO item (id) VALUES (1)"))
+        add(other, "open")
+        one.commit()
+        other.rollback()
+    with pytest.raises(TestkitError, match="closed") as caught:
+        shared.end()
+
+    assert caught.value.code == "TK371"
+
+
 def test_settings_that_were_committed_by_accident_do_not_stay(shared: RolledBack) -> None:
     engine = shared.engine()
     with engine.connect() as connection:
