@@ -2,47 +2,64 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from uuid import UUID, uuid4
 
 from factory.alchemy import SQLAlchemyModelFactory
-from sqlalchemy import inspect
+from factory.errors import InvalidDeclarationError
 
-from testkit.core.current import current
 from testkit.core.messages import TestkitError
+from testkit.factories.building import Builder, building, step_now, writes_now
+from testkit.factories.bulk import insert_rows
+from testkit.factories.construct import fill_keys, unknown_attribute
+from testkit.factories.natural_key import find, inserted_or_found, natural_key
+from testkit.factories.options import FactoryOptions
+from testkit.factories.payload import payload_of
+from testkit.factories.registry import reusing
+from testkit.factories.sessions import (
+    async_session_of,
+    in_session,
+    note_made,
+    one_at_a_time,
+    own_copy,
+    session_of,
+    write,
+)
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Mapper, Session
+    from collections.abc import Callable
+
+    from sqlalchemy.orm import Session
 
 __all__ = ["Factory"]
 
 T = TypeVar("T")
 
 
-def _session() -> Session:
-    assert current.session is not None  # _create looks first
-    session: Session = current.session()
-    return session
-
-
 class Factory(SQLAlchemyModelFactory, Generic[T]):
-    """factory-boy's SQLAlchemy factory, bound to the running test.
-
-    ``create`` adds the object to the test's ``db_session`` (a user's own fixture of that name wins)
-    and commits, so that the application under test sees the row on its own connections; the
-    isolation undoes it. Fields that are not declared come from the model's defaults; a UUID primary
-    key is a real ``uuid.UUID`` also after ``build``. Raises TK401 outside a test.
+    """factory-boy's SQLAlchemy factory, completed from the mapper and bound to the running test.
 
         class ModuleFactory(Factory[Module]):
-            class Meta:
-                model = Module
+            pass
 
-            name = Unique("module")
+        module = ModuleFactory.create(active=False)
+
+    What is declared works as in factory-boy. What is not comes from the model: its defaults, values
+    of the right type, length and range, parents where a foreign key must not be null; a column that
+    must be unique gets a value that no other test, worker, process or rerun draws. ``create`` adds
+    to the test's ``db_session`` (a user's own fixture of that name wins) and commits, once for the
+    object and its parents, so that the application under test sees the rows.
+
+    Options in ``Meta`` beside factory-boy's: ``session_fixture`` and ``async_session_fixture``, the
+    names of fixtures that give another session. Raises TK401 outside a test, TK402 for a name that
+    the model has not, TK403 for a text where a UUID belongs, TK406 where a value cannot be derived.
     """
+
+    _options_class = FactoryOptions
+    _root = True
 
     class Meta:  # noqa: D106 - factory-boy's
         abstract = True
-        sqlalchemy_session_factory = _session
         sqlalchemy_session_persistence = "commit"
 
     if TYPE_CHECKING:
@@ -53,52 +70,184 @@ class Factory(SQLAlchemyModelFactory, Generic[T]):
         def create(cls, **fields: Any) -> T: ...  # noqa: D102
         @classmethod
         def build_batch(cls, size: int, **fields: Any) -> list[T]: ...  # noqa: D102
-        @classmethod
-        def create_batch(cls, size: int, **fields: Any) -> list[T]: ...  # noqa: D102
+
+    @classmethod
+    def create_batch(cls, size: int, **fields: Any) -> list[T]:
+        """Create several rows, written together."""
+        with building(writing="together"):
+            made = [cls.create(**fields) for _ in range(size)]
+        if made and writes_now():
+            write(session_of(cls), cls._persistence())
+        return made
+
+    @classmethod
+    def payload(cls, **fields: Any) -> dict[str, Any]:
+        """Return the body of a request that makes such a row, of types that JSON has.
+
+        It holds what the factory declares, what the model needs and has no default for, and
+        ``fields``; of a parent among these the foreign key. No parent is made for it.
+        """
+        with building(payload=True):
+            return payload_of(cls, fields)
+
+    @classmethod
+    def bulk(cls, size: int, **fields: Any) -> list[Any]:
+        """Insert many rows by one statement, and return their primary keys in order.
+
+        No object is made and no hook of the ORM runs. The rows share the parents that they need,
+        but for those that may have one child only. A key of several columns is a tuple.
+        """
+        session = session_of(cls)
+        keys = insert_rows(cls, session, size, fields)
+        if writes_now():
+            write(session, cls._persistence())
+        return keys
+
+    @classmethod
+    def get_or_create(cls, **fields: Any) -> T:
+        """Return the row that has this natural key, or create it.
+
+        The key is ``Meta.sqlalchemy_get_or_create``, else the unique constraint whose columns are
+        all given. Where somebody else inserts the row meanwhile, theirs is returned; nothing that
+        the session did before is rolled back. Raises TK408 without a key.
+        """
+        session = session_of(cls)
+        key = natural_key(cls, fields)
+        found = find(session, cls, key)
+        if found is None:
+            found = inserted_or_found(
+                session, cls, key, lambda: cls._generate_together(fields)
+            )
+        if writes_now():
+            write(session, cls._persistence())
+        made: T = found
+        return made
+
+    @classmethod
+    async def acreate(cls, **fields: Any) -> T:
+        """Create a row through the test's AsyncSession, its parents in the same one.
+
+        Tasks that create through one session at once take turns.
+        """
+        return await cls._in_async(lambda: cls.create(**fields))
+
+    @classmethod
+    async def acreate_batch(cls, size: int, **fields: Any) -> list[T]:
+        """Create several rows likewise, written together."""
+        return await cls._in_async(lambda: cls.create_batch(size, **fields))
+
+    @classmethod
+    async def abulk(cls, size: int, **fields: Any) -> list[Any]:
+        """Insert many rows by one statement, likewise."""
+        return await cls._in_async(lambda: cls.bulk(size, **fields))
+
+    @classmethod
+    async def aget_or_create(cls, **fields: Any) -> T:
+        """Return the row that has this natural key, or create it, likewise."""
+        return await cls._in_async(lambda: cls.get_or_create(**fields))
+
+    @classmethod
+    def default(cls, parent: T) -> contextlib.AbstractContextManager[None]:
+        """Let nested factories take this row wherever they would make one of its model."""
+        return reusing(cls._meta.model, parent)
+
+    @classmethod
+    async def _in_async(cls, call: Callable[[], Any]) -> Any:
+        session = async_session_of(cls)
+        async with one_at_a_time(session):
+            return await session.run_sync(lambda inner: _called(cls, inner, call))
+
+    @classmethod
+    def _generate(cls, strategy: str, params: dict[str, Any]) -> Any:
+        meta: Any = cls._meta
+        if meta.abstract:
+            return super()._generate(strategy, params)  # type: ignore[no-untyped-call]
+        cls._original_params = params
+        try:
+            return Builder(meta, params, strategy).build()  # type: ignore[no-untyped-call]
+        except InvalidDeclarationError as error:
+            wrong = {name.split("__")[0] for name in params if "__" in name} - meta.known
+            if not wrong:
+                raise
+            raise unknown_attribute(
+                cls.__name__, min(wrong), meta.known, meta.model.__name__
+            ) from error
+
+    @classmethod
+    def _generate_together(cls, fields: dict[str, Any]) -> T:
+        with building(writing="together"):
+            made: T = cls.create(**fields)
+        return made
 
     @classmethod
     def _build(cls, model_class: type[T], *args: Any, **fields: Any) -> T:
-        return _with_key(model_class(*args, **fields), fields)
+        meta: Any = cls._meta
+        made: T = meta.construct(args, fields)
+        fill_keys(made, fields, meta.shape.parents)
+        return made
 
     @classmethod
     def _create(cls, model_class: type[T], *args: Any, **fields: Any) -> T:
         meta: Any = cls._meta
-        if current.session is None and meta.sqlalchemy_session_factory is _session:
-            raise TestkitError("TK401", factory=cls.__name__)
-        # factory-boy carries few types
-        created: T = super()._create(model_class, *args, **fields)  # type: ignore[no-untyped-call]
-        return created
+        session = session_of(cls)
+        for link in meta.shape.parents:
+            if link.name is not None and fields.get(link.name) is not None:
+                fields[link.name] = own_copy(session, cls.__name__, link.name, fields[link.name])
+        names = meta.sqlalchemy_get_or_create
+        if not names:
+            return cls._save(model_class, session, args, fields)
+        key = natural_key(cls, fields)
+        found: T | None = find(session, cls, key)
+        if found is None:
+            with building(writing="together"):
+                found = inserted_or_found(
+                    session, cls, key, lambda: cls._save(model_class, session, args, fields)
+                )
+            cls._write_if_last(session)
+        return found
 
     @classmethod
     def _save(
         cls, model_class: type[T], session: Session, args: tuple[Any, ...], fields: dict[str, Any]
     ) -> T:
-        made = _with_key(model_class(*args, **fields), fields)
-        session.add(made)
-        if current.session is not None:
-            current.made.append(made)
-        meta: Any = cls._meta
-        match meta.sqlalchemy_session_persistence:
-            case "commit":
-                session.commit()
-            case "flush":
-                session.flush()
+        made = cls._build(model_class, *args, **fields)
+        note_made(session, made)
+        cls._write_if_last(session)
         return made
 
+    @classmethod
+    def _write_if_last(cls, session: Session) -> None:
+        """Write where this object is what was asked for: its parents are in the session by now."""
+        step = step_now()
+        if step is None or (step.parent_step is None and writes_now()):
+            write(session, cls._persistence())
+        elif step.builder.factory_meta.post_declarations.declarations:
+            session.flush()  # its hooks may need the key
 
-def _with_key(made: T, given: dict[str, Any]) -> T:
-    """Give the object a UUID primary key where nobody else will: no argument, no default."""
-    mapper: Mapper[Any] = inspect(type(made))
-    for column in mapper.primary_key:
-        name = mapper.get_property_by_column(column).key
-        ours = _is_uuid(column.type) and not column.foreign_keys and not column.server_default
-        if ours and name not in given and getattr(made, name) is None:
-            setattr(made, name, uuid4())
-    return made
+    @classmethod
+    def write_behind_hooks(cls) -> None:
+        """Write what post-generation hooks changed, where the call is the one that writes."""
+        session = session_of(cls)
+        if session.new or session.dirty or session.deleted:
+            step = step_now()
+            nested = step is not None and step.parent_step is not None
+            write(session, "flush" if nested or not writes_now() else cls._persistence())
+
+    @classmethod
+    def builds_itself(cls) -> bool:
+        """Return whether nobody replaced the constructor, and with it what names are."""
+        return all(
+            getattr(cls, name).__func__ is getattr(Factory, name).__func__
+            for name in ("_build", "_create", "_save")
+        )
+
+    @classmethod
+    def _persistence(cls) -> str | None:
+        meta: Any = cls._meta
+        chosen: str | None = meta.sqlalchemy_session_persistence
+        return chosen
 
 
-def _is_uuid(column_type: Any) -> bool:
-    try:
-        return bool(column_type.python_type is UUID)
-    except NotImplementedError:
-        return False
+def _called(factory: Any, session: Session, call: Callable[[], Any]) -> Any:
+    with in_session(factory, session):
+        return call()

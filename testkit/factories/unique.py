@@ -6,8 +6,7 @@ from typing import Any
 
 from factory.declarations import BaseDeclaration
 
-from testkit.core.current import current
-from testkit.core.messages import TestkitError
+from testkit.factories.drawing import draws_now
 
 __all__ = ["Unique"]
 
@@ -23,7 +22,5 @@ class Unique(BaseDeclaration):
         self._prefix = prefix
 
     def evaluate(self, instance: Any, step: Any, extra: Any) -> str:  # noqa: ARG002 - factory-boy's
-        """Return a new name; raises TK401 outside a pytest run."""
-        if current.unique is None:
-            raise TestkitError("TK401", factory=step.builder.factory_meta.factory.__name__)
-        return current.unique(self._prefix)
+        """Return a new name."""
+        return draws_now().name(self._prefix)

@@ -209,7 +209,7 @@ class PluginSession:
 
     def begin_test(self, item: pytest.Item) -> None:
         """Undo the test behind its own fixtures' teardown and before that of wider ones."""
-        request = getattr(item, "_request", None)
+        current.request = request = getattr(item, "_request", None)
         current.session = request and (lambda: request.getfixturevalue("db_session"))
         self.cut_short = True  # until a report says otherwise: an exit makes none
         self.failed, self.kept = False, None
@@ -230,7 +230,7 @@ class PluginSession:
             # Node.teardown is the first finalizer that pytest puts on the item's stack, hence the
             # last to run: after function-scoped fixtures, before the module's.
             item.teardown = teardown  # type: ignore[method-assign]
-            current.session = None
+            current.session = current.request = None
             current.made.clear()
             try:
                 teardown()
@@ -318,12 +318,13 @@ class PluginSession:
     @contextlib.contextmanager
     def outside_the_test(self) -> Iterator[None]:
         """Hide the test's sessions while a wider-scoped fixture is set up: they are not its own."""
-        kept, current.session = current.session, None
+        kept = current.session, current.request
+        current.session = current.request = None
         try:
             with self._periods.apart():
                 yield
         finally:
-            current.session = kept
+            current.session, current.request = kept
 
     def header(self) -> list[str]:
         """Return what stands in the report header: nothing in a project that set nothing up."""

@@ -1,0 +1,90 @@
+"""An object from the values of its attributes, whatever its constructor takes."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from testkit.core.messages import TestkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from testkit.factories.shape import ParentLink
+
+__all__ = ["check_uuids", "constructor_of", "fill_keys", "nearest_attribute", "unknown_attribute"]
+
+
+def constructor_of(model: type) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
+    """Return what makes an object; values that the constructor does not take are set behind it."""
+    parameters = list(inspect.signature(model).parameters.values())
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return lambda args, fields: model(*args, **fields)
+    taken = {each.name for each in parameters if each.kind is not each.POSITIONAL_ONLY}
+
+    def construct(args: tuple[Any, ...], fields: dict[str, Any]) -> Any:
+        made = model(*args, **{name: value for name, value in fields.items() if name in taken})
+        for name, value in fields.items():
+            if name not in taken:
+                setattr(made, name, value)
+        return made
+
+    return construct
+
+
+def accepted_by(model: type) -> frozenset[str]:
+    """Return the names of what the constructor takes, beside the mapped attributes."""
+    return frozenset(inspect.signature(model).parameters)
+
+
+def fill_keys(made: Any, fields: Mapping[str, Any], parents: Iterable[ParentLink]) -> None:
+    """Copy the keys of parents that have one already, as a flush would do."""
+    own = made.__dict__
+    for link in parents:
+        parent = fields.get(link.name) if link.name else None
+        if parent is None:
+            continue
+        known = vars(parent)
+        for local, remote in link.pairs:
+            if own.get(local) is None and known.get(remote) is not None:
+                setattr(made, local, known[remote])
+
+
+def check_uuids(factory: str, fields: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Raise TK403 for a text where a ``uuid.UUID`` belongs."""
+    for name in names:
+        value = fields.get(name)
+        if isinstance(value, str):
+            try:
+                fix = f"uuid.UUID({str(uuid.UUID(value))!r})"
+            except ValueError:
+                fix = "uuid.uuid4()"
+            raise TestkitError("TK403", factory=factory, attribute=name, value=value, fix=fix)
+
+
+def unknown_attribute(factory: str, name: str, known: Iterable[str], model: str) -> TestkitError:
+    """Return TK402, which names the nearest attribute."""
+    names = sorted(each for each in known if not each.startswith("_"))
+    return TestkitError(
+        "TK402",
+        factory=factory,
+        attribute=name,
+        model=model,
+        nearest=nearest_attribute(name, names),
+        known=", ".join(names),
+    )
+
+
+def nearest_attribute(name: str, known: Iterable[str]) -> str:
+    """Return the known name that looks most like the one given."""
+    names = list(known)
+    return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=0)), "nothing")
+
+
+def is_mapped(model: object) -> bool:
+    """Return whether SQLAlchemy knows the class."""
+    return isinstance(model, type) and sa.inspect(model, raiseerr=False) is not None

@@ -1,0 +1,309 @@
+"""What a derived factory declares for the attributes of a model."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from factory.declarations import SKIP, BaseDeclaration, SubFactory
+
+from testkit.core.messages import TestkitError
+from testkit.factories.building import is_payload
+from testkit.factories.chance import random_for
+from testkit.factories.drawing import draws_now
+from testkit.factories.registry import default_of, factory_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from testkit.factories.drawing import Draws
+    from testkit.factories.shape import Attribute, ParentLink
+
+__all__ = [
+    "Cycled",
+    "Default",
+    "Drawn",
+    "Later",
+    "Parent",
+    "ParentKey",
+    "ParentOrKey",
+    "Plain",
+    "Underivable",
+]
+
+
+class _Derived(BaseDeclaration):
+    """One whose value needs no context: quicker than what factory-boy does around ``evaluate``."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def evaluate_pre(self, instance: Any, step: Any, overrides: Any) -> Any:  # noqa: ARG002
+        return self.value(instance, step)
+
+    def value(self, instance: Any, step: Any) -> Any:
+        raise NotImplementedError
+
+
+class Default(_Derived):
+    """The column's own Python default, as at construction."""
+
+    def __init__(self, column: Any, attribute_of: Mapping[str, str]) -> None:
+        super().__init__()
+        default = column.default
+        self._callable = default.is_callable
+        self.looks_at_others = default.is_callable and _takes_context(default)
+        self._default = default.arg
+        self._copied = isinstance(self._default, (list, dict, set))
+        self._attribute_of = attribute_of
+
+    def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
+        if not self._callable:
+            return copy.deepcopy(self._default) if self._copied else self._default
+        try:
+            return self._default(_Execution(instance, self._attribute_of))
+        except (AttributeError, KeyError):
+            return SKIP  # it asked for what only an execution has; SQLAlchemy calls it then
+
+
+def _takes_context(default: Any) -> bool:
+    """Return whether a callable default wants the execution: SQLAlchemy wraps those that do not."""
+    wrapped = getattr(default.arg, "__wrapped__", None)
+    return wrapped is None
+
+
+class _Execution:
+    """What a default that looks at the row's other values gets before there is an execution."""
+
+    def __init__(self, instance: Any, attribute_of: Mapping[str, str]) -> None:
+        self.current_parameters = _Parameters(instance, attribute_of)
+
+    def get_current_parameters(
+        self,
+        isolate_multiinsert_params: bool = True,  # noqa: ARG002, FBT001, FBT002 - SQLAlchemy's
+    ) -> Mapping[str, Any]:
+        return self.current_parameters
+
+
+class _Parameters(Mapping[str, Any]):
+    def __init__(self, instance: Any, attribute_of: Mapping[str, str]) -> None:
+        self._instance, self._attribute_of = instance, attribute_of
+
+    def __getitem__(self, column: str) -> Any:
+        try:
+            return getattr(self._instance, self._attribute_of[column])
+        except AttributeError:
+            raise KeyError(column) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._attribute_of)
+
+    def __len__(self) -> int:
+        return len(self._attribute_of)
+
+
+class Plain(_Derived):
+    """A value of the column's type that others may have too."""
+
+    def __init__(self, model: str, make: Callable[[Any], object]) -> None:
+        super().__init__()
+        self.model, self.make = model, make
+
+    def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
+        return self.make(random_for(self.model))
+
+
+class Drawn(_Derived):
+    """A value that nobody else draws."""
+
+    def __init__(self, make: Callable[[Draws], object]) -> None:
+        super().__init__()
+        self.make = make
+
+    def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
+        return self.make(draws_now())
+
+
+class Cycled(_Derived):
+    """One of the few values of a column whose rows differ by another one too.
+
+    The ``index``-th of several such columns goes round slower than the one before: together
+    they run through every combination.
+    """
+
+    def __init__(self, make: Callable[[Draws], object], *, rank: int, sizes: Sequence[int]) -> None:
+        super().__init__()
+        self.make = make
+        self._slower = 1
+        for size in sizes[:rank]:
+            self._slower *= size
+        self._count = itertools.count()
+
+    def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
+        return self.make(_Cycle(next(self._count) // self._slower))
+
+
+class _Cycle:
+    """Draws whose small numbers go round for ever."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def number(self, space: str, size: int) -> int:  # noqa: ARG002 - the contract of Draws
+        return self._count % size
+
+    def text(self, prefix: str, *, length: int | None = None, space: str = "text") -> str:
+        return draws_now().text(prefix, length=length, space=space)
+
+    def large(self) -> int:
+        return draws_now().large()
+
+
+class Later(_Derived):
+    """A value greater than that of another column."""
+
+    def __init__(self, model: str, others: Sequence[str], make: Callable[[Any], object]) -> None:
+        super().__init__()
+        self._model, self._others, self._make = model, others, make
+
+    def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
+        random = random_for(self._model)
+        found = self._make(random)
+        values = [getattr(instance, other, None) for other in self._others]
+        known: list[Any] = [value for value in values if value is not None and value is not SKIP]
+        if len(known) < len(values) and isinstance(found, datetime.date):
+            # The server will say "now" there.
+            zone = getattr(found, "tzinfo", None)
+            now = datetime.datetime.now(zone)
+            known.append(now if isinstance(found, datetime.datetime) else now.date())
+        return max([found, *(value + _gap(value, random) for value in known)])
+
+
+def _gap(value: Any, random: Any) -> Any:
+    if isinstance(value, datetime.date):
+        return datetime.timedelta(days=random.randint(1, 30))
+    return type(value)(random.randint(1, 10))
+
+
+class Underivable(_Derived):
+    """Raises TK406: nothing is known about values of this column."""
+
+    def __init__(self, model: str, attribute: Attribute) -> None:
+        super().__init__()
+        self._model, self._attribute = model, attribute
+
+    def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
+        column = self._attribute.column
+        raise TestkitError(
+            "TK406",
+            factory=step.builder.factory_meta.factory.__name__,
+            attribute=self._attribute.name,
+            type=repr(column.type),
+            model=self._model,
+        )
+
+
+class Parent(BaseDeclaration):
+    """The row that a foreign key leads to, made by the factory of its model.
+
+    Skipped where the call gave the key itself; the default parent stands in where there is one.
+    """
+
+    UNROLL_CONTEXT_BEFORE_EVALUATION: Final = False
+
+    def __init__(self, link: ParentLink, root: Any, shared: Sequence[tuple[str, str]]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.link, self._root = link, root
+        self.shared = shared
+        self._keys = tuple(local for local, _ in link.pairs)
+
+    def evaluate(self, instance: Any, step: Any, extra: dict[str, Any]) -> Any:
+        link = self.link
+        if not extra:
+            given = step.builder.extras
+            if given and any(key in given for key in self._keys):
+                return SKIP
+            found = default_of(link.target)
+            if found is not None:
+                return found
+            if is_payload():
+                return SKIP
+            held = _ancestor(step, link.target)
+            if held is not None:
+                return _key_of_ancestor(link, held, step)
+        for local, remote in self.shared:
+            value = getattr(instance, local, None)
+            if value is not None and value is not SKIP:
+                extra.setdefault(remote, value)
+        return step.recurse(self.factory, extra)
+
+    @property
+    def factory(self) -> Any:
+        """What makes the parent: a later declaration may bring another factory."""
+        return factory_for(self.link.target, self._root)
+
+
+def _ancestor(step: Any, target: type) -> Any:
+    above = step
+    while above is not None:
+        model = above.builder.factory_meta.model
+        if isinstance(model, type) and issubclass(model, target):
+            return above
+        above = above.parent_step
+    return None
+
+
+def _key_of_ancestor(link: ParentLink, held: Any, step: Any) -> Any:
+    """Let the row refer to the one that is being made for its sake, by a key drawn in advance."""
+    keys = {local: getattr(held.stub, remote, None) for local, remote in link.pairs}
+    if any(value is None or value is SKIP for value in keys.values()):
+        raise TestkitError(
+            "TK407",
+            factory=step.builder.factory_meta.factory.__name__,
+            parent=link.target.__name__,
+            key=", ".join(remote for _, remote in link.pairs),
+        )
+    step.drawn_keys = keys
+    return SKIP
+
+
+class ParentKey(_Derived):
+    """The key of a parent that no relationship leads to; the columns of one key share the row."""
+
+    def __init__(self, parent: Parent, local: str) -> None:
+        super().__init__()
+        self.parent = parent
+        self._local = local
+        self._remote = dict(parent.link.pairs)[local]
+
+    def value(self, instance: Any, step: Any) -> Any:
+        made = step.__dict__.setdefault("key_parents", {})
+        if self.parent not in made:
+            made[self.parent] = self.parent.evaluate(instance, step, {})
+        found = made[self.parent]
+        if found is SKIP:
+            return getattr(step, "drawn_keys", {}).get(self._local, SKIP)
+        value = getattr(found, self._remote, None)
+        if value is None or step.builder.strategy == "create":
+            # No relationship tells the session which row must come first.
+            step.builder.factory_meta.write_first(found)
+            value = getattr(found, self._remote, None)
+        return value
+
+
+class ParentOrKey(SubFactory):
+    """A SubFactory that somebody declared, skipped where the call gave the key itself."""
+
+    def __init__(self, declared: SubFactory, keys: Sequence[str]) -> None:
+        super().__init__("not.used")  # type: ignore[no-untyped-call]
+        self.__dict__.update(vars(declared))
+        self._keys = keys
+
+    def evaluate(self, instance: Any, step: Any, extra: Any) -> Any:
+        given = step.builder.extras
+        if given and any(key in given for key in self._keys):
+            return SKIP
+        return super().evaluate(instance, step, extra)  # type: ignore[no-untyped-call]

@@ -1,0 +1,223 @@
+"""The options of a factory: the model from its type argument, the fields from the mapper."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, ForwardRef, get_args
+
+import sqlalchemy as sa
+from factory.alchemy import SQLAlchemyOptions
+from factory.base import OptionDefault
+from factory.builder import DeclarationSet, parse_declarations
+from factory.declarations import SubFactory, Trait
+
+from testkit.core.messages import TestkitError
+from testkit.factories.building import making
+from testkit.factories.construct import (
+    accepted_by,
+    check_uuids,
+    constructor_of,
+    is_mapped,
+    unknown_attribute,
+)
+from testkit.factories.declarations import ParentOrKey
+from testkit.factories.derive import declarations_for
+from testkit.factories.registry import note
+from testkit.factories.sessions import session_of
+from testkit.factories.shape import shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from testkit.factories.shape import Shape
+
+__all__ = ["FactoryOptions"]
+
+# Two threads may be the first to use a factory; parents are completed inside.
+_completing: Final = threading.RLock()
+
+
+class FactoryOptions(SQLAlchemyOptions):
+    """factory-boy's, with fields that nobody declared completed from the mapper at the first use.
+
+    At the declaration of a factory the other models need not exist yet.
+    """
+
+    def __init__(self) -> None:
+        self._declared = self._completed = False
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def _build_default_options(self) -> list[OptionDefault]:
+        return [
+            *super()._build_default_options(),  # type: ignore[no-untyped-call]
+            OptionDefault("session_fixture", "db_session", inherit=True),  # type: ignore[no-untyped-call]
+            OptionDefault("async_session_fixture", "async_db_session", inherit=True),  # type: ignore[no-untyped-call]
+            OptionDefault("derived", False, inherit=False),  # type: ignore[no-untyped-call]
+        ]
+
+    def contribute_to_class(
+        self,
+        factory: Any,
+        meta: Any = None,
+        base_meta: Any = None,
+        base_factory: Any = None,
+        params: Any = None,
+    ) -> None:
+        """Read the class body, and the model from ``Factory[Model]`` where ``Meta`` has none."""
+        model = _type_argument(factory)
+        if model is not None and getattr(meta, "model", None) is None:
+            own = {k: v for k, v in vars(meta or object).items() if not k.startswith("_")}
+            meta = type("Meta", (meta,) if meta else (), {**own, "model": model})
+        super().contribute_to_class(factory, meta, base_meta, base_factory, params)  # type: ignore[no-untyped-call]
+        self._declared = True
+        if self.model is not None and not self.abstract and not self.derived:
+            if not is_mapped(self.model):
+                raise TestkitError("TK405", factory=factory.__name__, model=repr(self.model))
+            note(factory, self.model)
+
+    # factory-boy sets and reads these two; they are complete from the first reading on.
+
+    @property
+    def pre_declarations(self) -> DeclarationSet:
+        """What is evaluated before an object is made."""
+        self._complete()
+        return self._pre
+
+    @pre_declarations.setter
+    def pre_declarations(self, found: DeclarationSet) -> None:
+        self._pre = found
+
+    @property
+    def declarations(self) -> dict[str, Any]:
+        """Return what is declared, the mapper's part included once it is known."""
+        own: dict[str, Any] = self.base_declarations
+        if self._completed:
+            self.base_declarations = {**self._derived, **own, **self._key_aware}
+        try:
+            found: dict[str, Any] = super().declarations
+        finally:
+            self.base_declarations = own
+        return found
+
+    def _complete(self) -> None:
+        if self._completed or not self._declared or self.abstract:
+            return
+        with _completing:
+            if self._completed:
+                return
+            self._derived, self._key_aware = self._find_derived(), self._find_key_aware()
+            self._completed = True
+            try:
+                self._pre, self.post_declarations = parse_declarations(self.declarations)  # type: ignore[no-untyped-call]
+            except BaseException:
+                self._completed = False
+                raise
+
+    def _find_derived(self) -> dict[str, Any]:
+        hidden = {
+            name
+            for each in self.parameters.values()
+            if isinstance(each, Trait)
+            for name in each.overrides
+        }
+        declared = {*self.base_declarations, *self.parameters, *self.rename.values()}
+        root = next(each for each in self.factory.__mro__ if each.__dict__.get("_root"))
+        keys = {local for link in self.shape.parents for local, _ in link.pairs}
+        return declarations_for(
+            self.shape, root, declared=declared, hidden=hidden & keys
+        )
+
+    def _find_key_aware(self) -> dict[str, Any]:
+        keys = {
+            link.name: [local for local, _ in link.pairs]
+            for link in self.shape.parents
+            if link.name is not None
+        }
+        return {
+            name: ParentOrKey(each, keys[name])
+            for name, each in self.base_declarations.items()
+            if type(each) is SubFactory and name in keys
+        }
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What the mapper says."""
+        return shape_of(self.model)
+
+    @cached_property
+    def construct(self) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
+        """What makes an object of the model."""
+        return constructor_of(self.model)
+
+    @cached_property
+    def uuids(self) -> tuple[str, ...]:
+        """The attributes that hold a ``uuid.UUID``."""
+        return tuple(
+            name
+            for name, each in self.shape.attributes.items()
+            if isinstance(each.column.type, sa.Uuid) and each.column.type.as_uuid
+        )
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The names that a call may give."""
+        declared = {*self.base_declarations, *self.parameters, *self.rename.values()}
+        return self.shape.settable | accepted_by(self.model) | declared | _writable(self.model)
+
+    def prepare_arguments(self, attributes: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Check the names and UUIDs of what will be passed to the model. Raises TK402, TK403."""
+        args, fields = super().prepare_arguments(attributes)  # type: ignore[no-untyped-call]
+        unknown = fields.keys() - self.known
+        if unknown and self.factory.builds_itself():
+            raise unknown_attribute(
+                self.factory.__name__, min(unknown), self.known, self.model.__name__
+            )
+        check_uuids(self.factory.__name__, fields, self.uuids)
+        return args, fields
+
+    def instantiate(self, step: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Make the object, and save it where it is to be created."""
+        drawn_keys = step.__dict__.get("drawn_keys")
+        if drawn_keys:
+            kwargs = {**kwargs, **drawn_keys}
+        with making(step):
+            return super().instantiate(step, args, kwargs)  # type: ignore[no-untyped-call]
+
+    def use_postgeneration_results(self, step: Any, instance: Any, results: dict[str, Any]) -> None:
+        """Write what the post-generation hooks changed."""
+        super().use_postgeneration_results(step, instance, results)  # type: ignore[no-untyped-call]
+        if results and step.builder.strategy == "create":
+            with making(step):
+                self.factory.write_behind_hooks()
+
+    def write_first(self, parent: Any) -> None:
+        """Send a parent to the database that no relationship puts before its children."""
+        if sa.inspect(parent, raiseerr=False) is not None:
+            session = sa.inspect(parent).session
+            (session or session_of(self.factory)).flush()
+
+
+def _type_argument(factory: Any) -> Any:
+    for origin in factory.__dict__.get("__orig_bases__", ()):
+        for argument in get_args(origin):
+            if isinstance(argument, type):
+                return argument
+            if isinstance(argument, (str, ForwardRef)):
+                name = argument if isinstance(argument, str) else argument.__forward_arg__
+                found = vars(sys.modules[factory.__module__]).get(name)
+                if found is None:
+                    raise TestkitError("TK405", factory=factory.__name__, model=repr(name))
+                return found
+    return None
+
+
+def _writable(model: type) -> frozenset[str]:
+    return frozenset(
+        name
+        for each in model.__mro__
+        for name, value in vars(each).items()
+        if not name.startswith("_")
+        and (isinstance(value, property) and value.fset is not None)
+    )

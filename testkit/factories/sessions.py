@@ -1,0 +1,183 @@
+"""Which session a factory writes through, and how what it made is written."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
+from sqlalchemy.orm import Session, scoped_session
+
+from testkit.core.current import current
+from testkit.core.messages import TestkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["async_session_of", "bound_to", "in_session", "one_at_a_time", "own_copy", "session_of", "write"]
+
+_bound: ContextVar[Mapping[str, Any]] = ContextVar("testkit_sessions")
+_NONE: Final[Mapping[str, Any]] = {}
+_turns: Final[WeakKeyDictionary[AsyncSession, asyncio.Lock]] = WeakKeyDictionary()
+_MADE: Final = "testkit_made"
+
+
+@contextlib.contextmanager
+def bound_to(session: Session | AsyncSession, *, fixture: str = "db_session") -> Iterator[None]:
+    """Let factories write through this session inside the block, in a test or outside of one.
+
+    ``fixture`` is the name by which factories know it, their ``Meta.session_fixture``. An
+    AsyncSession serves ``acreate`` and the like.
+    """
+    token = _bound.set({**_bound.get(_NONE), fixture: session})
+    try:
+        yield
+    finally:
+        _bound.reset(token)
+
+
+def session_of(factory: Any) -> Session:
+    """Return the session of a factory: its own, the bound one, or the running test's fixture.
+
+    Raises TK401 outside a test, TK404 where it is an AsyncSession.
+    """
+    meta = factory._meta  # noqa: SLF001 - factory-boy's place for options
+    found = _bound.get(_NONE).get(meta.session_fixture) or _of_meta(meta)
+    if found is None:
+        found = _of_the_test(factory, meta.session_fixture)
+    if isinstance(found, scoped_session):
+        found = found()
+    if not isinstance(found, Session):
+        raise TestkitError(
+            "TK404",
+            factory=factory.__name__,
+            fixture=meta.session_fixture,
+            found=type(found).__name__,
+            wanted="a Session",
+            instead="await the method with an a before its name, acreate() and the like",
+        )
+    return found
+
+
+def _of_the_test(factory: Any, fixture: str) -> Any:
+    if fixture == "db_session" and current.session is not None:
+        return current.session()
+    if current.request is None:
+        raise TestkitError("TK401", factory=factory.__name__)
+    return current.request.getfixturevalue(fixture)
+
+
+def async_session_of(factory: Any) -> AsyncSession:
+    """Return the AsyncSession of a factory, likewise.
+
+    A test that uses a ``db_session`` which is asynchronous means that one. Raises TK401, TK404.
+    """
+    meta = factory._meta  # noqa: SLF001
+    bound = _bound.get(_NONE)
+    found = bound.get(meta.async_session_fixture)
+    if found is None and isinstance(bound.get(meta.session_fixture), AsyncSession):
+        found = bound[meta.session_fixture]
+    found = found or _of_meta(meta)
+    if found is None:
+        found = _async_fixture(factory, meta)
+    if isinstance(found, async_scoped_session):
+        found = found()
+    if not isinstance(found, AsyncSession):
+        raise TestkitError(
+            "TK404",
+            factory=factory.__name__,
+            fixture=meta.async_session_fixture,
+            found=type(found).__name__,
+            wanted="an AsyncSession",
+            instead="call the method without an a before its name, create() and the like",
+        )
+    return found
+
+
+def _async_fixture(factory: Any, meta: Any) -> Any:
+    request = current.request
+    if request is None:
+        raise TestkitError("TK401", factory=factory.__name__)
+    names = (meta.session_fixture, meta.async_session_fixture)
+    for name in names:
+        if name in request.fixturenames:
+            with contextlib.suppress(RuntimeError):  # of a fixture that is still to be set up
+                found = request.getfixturevalue(name)
+                if isinstance(found, (AsyncSession, async_scoped_session)):
+                    return found
+    try:
+        return request.getfixturevalue(meta.async_session_fixture)
+    except RuntimeError as error:  # a fixture of the user's that needs the loop that runs now
+        raise TestkitError(
+            "TK404",
+            factory=factory.__name__,
+            fixture=meta.async_session_fixture,
+            found=f"not set up yet ({error})",
+            wanted="an AsyncSession",
+            instead=f"name {meta.async_session_fixture} among the arguments of the test",
+        ) from error
+
+
+def _of_meta(meta: Any) -> Any:
+    if meta.sqlalchemy_session_factory is not None:
+        return meta.sqlalchemy_session_factory()
+    return meta.sqlalchemy_session
+
+
+def one_at_a_time(session: AsyncSession) -> asyncio.Lock:
+    """Return the lock of a session: an AsyncSession takes no two tasks at once."""
+    return _turns.setdefault(session, asyncio.Lock())
+
+
+@contextlib.contextmanager
+def in_session(factory: Any, session: Session) -> Iterator[None]:
+    """Let the factory, and those beside it on the same fixtures, write through this session."""
+    meta = factory._meta  # noqa: SLF001
+    with bound_to(session, fixture=meta.session_fixture):
+        yield
+
+
+def write(session: Session, persistence: str | None) -> None:
+    """Commit or flush what was added, by the factory's ``sqlalchemy_session_persistence``.
+
+    A commit leaves what factories made loaded, so that reading an attribute needs no query, which
+    under asyncio could not be sent. All else in the session expires as it always does.
+    """
+    if persistence == "flush":
+        session.flush()
+    elif persistence == "commit":
+        expires, session.expire_on_commit = session.expire_on_commit, False
+        try:
+            session.commit()
+        finally:
+            session.expire_on_commit = expires
+        if expires:
+            for state in session.identity_map.all_states():
+                if _MADE not in state.info:
+                    session.expire(state.obj())
+
+
+def note_made(session: Session, made: Any) -> None:
+    """Add an object to the session, and keep it until the test has ended."""
+    session.add(made)
+    sa.inspect(made).info[_MADE] = True
+    if current.session is not None:
+        current.made.append(made)
+
+
+def own_copy(session: Session, factory: str, name: str, parent: Any) -> Any:
+    """Return the parent as this session has it, where another session has it now.
+
+    Raises TK410 where that one has not committed it.
+    """
+    state = sa.inspect(parent, raiseerr=False)
+    if state is None or state.session is None or state.session is session:
+        return parent
+    found = session.get(type(parent), state.identity) if state.identity else None
+    if found is None:
+        raise TestkitError("TK410", factory=factory, parent=name)
+    return found

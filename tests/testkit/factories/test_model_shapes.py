@@ -1,0 +1,58 @@
+"""An empty-bodied factory of any model makes rows that Postgres takes, each different."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from testkit.factories import Factory
+from tests.support.model_shapes import SHAPES, Base
+
+if TYPE_CHECKING:
+    from testkit.isolation.database import Database
+
+ROWS = 200
+
+
+@pytest.fixture
+def tables(database: Database) -> Database:
+    with database.engine.begin() as connection:
+        connection.execute(sa.text("CREATE EXTENSION IF NOT EXISTS citext"))
+        connection.execute(sa.text("CREATE SCHEMA IF NOT EXISTS elsewhere"))
+        Base.metadata.create_all(connection)
+    return database
+
+
+def empty_factory(model: type) -> Any:
+    return type(Factory)("EmptyFactory", (Factory,), {"Meta": type("Meta", (), {"model": model})})
+
+
+def test_there_are_forty_of_them() -> None:
+    assert len(SHAPES) >= 40
+
+
+@pytest.mark.parametrize("model", SHAPES, ids=lambda model: model.__name__)
+def test_two_hundred_rows_are_taken_one_by_one_and_together(tables: Database, model: type) -> None:
+    factory = empty_factory(model)
+    made = [factory.create() for _ in range(3)] + factory.create_batch(ROWS - 3)
+    with tables.session() as session:
+        found = session.scalar(sa.select(sa.func.count()).select_from(model))
+
+    assert found == ROWS
+    assert len({sa.inspect(each).identity for each in made}) == ROWS
+
+
+@pytest.mark.parametrize("model", SHAPES, ids=lambda model: model.__name__)
+def test_two_hundred_rows_are_taken_in_bulk(tables: Database, model: type) -> None:
+    keys = empty_factory(model).bulk(ROWS)
+
+    assert len(set(keys)) == ROWS
+
+
+@pytest.mark.parametrize("model", SHAPES, ids=lambda model: model.__name__)
+def test_one_is_built_without_a_database(model: type) -> None:
+    made = empty_factory(model).build()
+
+    assert sa.inspect(made).transient
