@@ -45,20 +45,15 @@ def insert_rows(factory: Any, session: Session, size: int, fields: dict[str, Any
 
 
 def _rows(meta: Any, session: Session, size: int, fields: dict[str, Any]) -> list[dict[str, Any]]:
-    of_parents = [
-        keys
-        for link in meta.shape.parents
-        for keys in _keys_of_parents(meta, link, session, size, fields)
-    ]
+    of_parents = _Parents(meta, session, size, fields).keys()
     quick = _quick_columns(meta, fields)
     if quick is not None:
         constants, makers = quick
         rows = [{**constants, **{name: make() for name, make in makers}} for _ in range(size)]
     else:
         rows = [_row(meta, fields) for _ in range(size)]
-    for keys in of_parents:
-        for row, of_row in zip(rows, keys, strict=True):
-            row.update(of_row)
+    for row, keys in zip(rows, of_parents, strict=True):
+        row.update(keys)
     return rows
 
 
@@ -102,30 +97,56 @@ def _all_columns(meta: Any, fields: dict[str, Any]) -> bool:
     )
 
 
-def _keys_of_parents(
-    meta: Any, link: ParentLink, session: Session, size: int, fields: dict[str, Any]
-) -> list[list[dict[str, Any]]]:
-    """Return the foreign keys of each row, once or not at all."""
-    locals_ = [local for local, _ in link.pairs]
-    if link.name in fields:
-        return [[_key(link, fields[link.name])] * size]
-    if any(local in fields for local in locals_):
-        return []
-    declaration = meta.pre_declarations.declarations.get(link.name or locals_[0])
-    making = _parent_factory(declaration)
-    if making is None:
-        return []
-    extra = {} if link.name is None else _deep(fields, link.name)
-    extra = {**getattr(declaration, "_defaults", {}), **extra}
-    found = None if extra else default_of(link.target)
-    if found is not None:
-        return [[_key(link, found)] * size]
-    alone = any(group <= set(locals_) for group in meta.shape.uniques)
-    with building(writing="together"):
-        parents: Sequence[Any] = making.create_batch(size if alone else 1, **extra)
-        session.flush()
-    keys = [_key(link, parent) for parent in parents]
-    return [keys if alone else keys * size]
+class _Parents:
+    """The parents of the rows: as few as the constraints allow."""
+
+    def __init__(self, meta: Any, session: Session, size: int, fields: dict[str, Any]) -> None:
+        self._meta, self._session = meta, session
+        self._size, self._fields = size, fields
+        self._found: list[dict[str, Any]] = [{} for _ in range(size)]
+
+    def keys(self) -> list[dict[str, Any]]:
+        """Return the foreign keys of each row."""
+        for link in self._meta.shape.parents:
+            self._add(link)
+        return self._found
+
+    def _add(self, link: ParentLink) -> None:
+        locals_ = {local for local, _ in link.pairs}
+        if link.name in self._fields:
+            self._take(link, [self._fields[link.name]])
+            return
+        declarations = self._meta.pre_declarations.declarations
+        declaration = declarations.get(link.name or min(locals_))
+        factory = _parent_factory(declaration)
+        if factory is None or locals_ & self._fields.keys():
+            return
+        extra = {**getattr(declaration, "_defaults", {}), **_deep(self._fields, link.name)}
+        default = None if extra else default_of(link.target)
+        if default is not None:
+            self._take(link, [default])
+            return
+        shared = {remote: local for local, remote in link.pairs if local in self._found[0]}
+        extra.update({remote: self._found[0][local] for remote, local in shared.items()})
+        count = self._size if self._tells_rows_apart(locals_) and not shared else 1
+        with building(writing="together"):
+            parents = factory.create_batch(count, **extra)
+            self._session.flush()
+        self._take(link, parents)
+
+    def _tells_rows_apart(self, locals_: set[str]) -> bool:
+        """Return whether a unique constraint rests on this parent: no column of the row's own."""
+        of_parents = {local for link in self._meta.shape.parents for local, _ in link.pairs}
+        decided = self._found[0].keys() | self._fields.keys()
+        return any(
+            group <= of_parents and group & locals_ and not group & decided
+            for group in self._meta.shape.uniques
+        )
+
+    def _take(self, link: ParentLink, parents: Sequence[Any]) -> None:
+        keys = [_key(link, parent) for parent in parents]
+        for row, key in zip(self._found, keys * (self._size if len(keys) == 1 else 1), strict=True):
+            row.update(key)
 
 
 def _parent_factory(declaration: Any) -> Any:
@@ -136,7 +157,9 @@ def _parent_factory(declaration: Any) -> Any:
     return declaration.get_factory() if isinstance(declaration, SubFactory) else None
 
 
-def _deep(fields: dict[str, Any], name: str) -> dict[str, Any]:
+def _deep(fields: dict[str, Any], name: str | None) -> dict[str, Any]:
+    if name is None:
+        return {}
     start = f"{name}__"
     return {key.removeprefix(start): each for key, each in fields.items() if key.startswith(start)}
 

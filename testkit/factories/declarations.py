@@ -6,9 +6,9 @@ import copy
 import datetime
 import itertools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from factory.declarations import SKIP, BaseDeclaration, SubFactory
+from factory.declarations import SKIP, BaseDeclaration, Maybe, SelfAttribute, SubFactory
 
 from testkit.core.messages import TestkitError
 from testkit.factories.building import is_payload
@@ -31,6 +31,7 @@ __all__ = [
     "ParentKey",
     "ParentOrKey",
     "Plain",
+    "SharedKey",
     "Underivable",
 ]
 
@@ -206,6 +207,18 @@ class Underivable(_Derived):
         )
 
 
+class SharedKey(NamedTuple):
+    """A column that an earlier parent decides too.
+
+    Its value is that of ``attribute``, or of ``of_parent`` in the row that ``attribute`` is;
+    ``remote`` is what it is called in this parent.
+    """
+
+    attribute: str
+    of_parent: str | None
+    remote: str
+
+
 class Parent(BaseDeclaration):
     """The row that a foreign key leads to, made by the factory of its model.
 
@@ -214,7 +227,7 @@ class Parent(BaseDeclaration):
 
     UNROLL_CONTEXT_BEFORE_EVALUATION: Final = False
 
-    def __init__(self, link: ParentLink, root: Any, shared: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, link: ParentLink, root: Any, shared: Sequence[SharedKey]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.link, self._root = link, root
         self.shared = shared
@@ -222,6 +235,7 @@ class Parent(BaseDeclaration):
 
     def evaluate(self, instance: Any, step: Any, extra: dict[str, Any]) -> Any:
         link = self.link
+        drop_idle_traits(instance, extra)
         if not extra:
             given = step.builder.extras
             if given and any(key in given for key in self._keys):
@@ -234,16 +248,33 @@ class Parent(BaseDeclaration):
             held = _ancestor(step, link.target)
             if held is not None:
                 return _key_of_ancestor(link, held, step)
-        for local, remote in self.shared:
-            value = getattr(instance, local, None)
+        for key in self.shared:
+            source = getattr(instance, key.attribute, None)
+            value = source if key.of_parent is None else getattr(source, key.of_parent, None)
             if value is not None and value is not SKIP:
-                extra.setdefault(remote, value)
+                extra.setdefault(key.remote, value)
         return step.recurse(self.factory, extra)
 
     @property
     def factory(self) -> Any:
         """What makes the parent: a later declaration may bring another factory."""
         return factory_for(self.link.target, self._root)
+
+
+def drop_idle_traits(instance: Any, extra: dict[str, Any]) -> None:
+    """Forget what traits would give a nested factory that are not asked for.
+
+    factory-boy hands it a declaration that says to skip the field, also where that has a value of
+    its own.
+    """
+    for name, each in list(extra.items()):
+        if (
+            isinstance(each, Maybe)
+            and each.no is SKIP
+            and isinstance(each.decider, SelfAttribute)
+            and not getattr(instance, each.decider.attribute_name, each.decider.default)
+        ):
+            del extra[name]
 
 
 def _ancestor(step: Any, target: type) -> Any:
@@ -303,6 +334,7 @@ class ParentOrKey(SubFactory):
         self._keys = keys
 
     def evaluate(self, instance: Any, step: Any, extra: Any) -> Any:
+        drop_idle_traits(instance, extra)
         given = step.builder.extras
         if given and any(key in given for key in self._keys):
             return SKIP

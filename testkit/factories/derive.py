@@ -16,6 +16,7 @@ from testkit.factories.declarations import (
     Parent,
     ParentKey,
     Plain,
+    SharedKey,
     Underivable,
 )
 from testkit.factories.fields.values import plain, unique
@@ -43,15 +44,17 @@ def declarations_for(
     taken = set(declared)
     given = taken | set(hidden)
     found: dict[str, Any] = {}
-    by_parent: set[str] = set()
+    by_parent: dict[str, tuple[str, str | None]] = {}
     for link in shape.parents:
         keys = [local for local, _ in link.pairs]
         if not link.required or any(_has_default(shape.attributes[key]) for key in keys):
             continue
         if (link.name or "") in given or any(key in given for key in keys):
-            by_parent.update(keys)
+            by_parent.update(_sources(link))
             continue
-        shared = [(local, remote) for local, remote in link.pairs if local in by_parent]
+        shared = [
+            SharedKey(*by_parent[local], remote) for local, remote in link.pairs if local in by_parent
+        ]
         parent = Parent(link, root, shared)
         if link.name is not None:
             found[link.name] = parent
@@ -59,9 +62,16 @@ def declarations_for(
             found.update(
                 {local: ParentKey(parent, local) for local in keys if local not in by_parent}
             )
-        by_parent.update(keys)
-    columns = _columns(shape, given, by_parent)
+        by_parent = {**_sources(link), **by_parent}
+    columns = _columns(shape, given, set(by_parent))
     return {name: each for name, each in {**columns, **found}.items() if name not in taken}
+
+
+def _sources(link: ParentLink) -> dict[str, tuple[str, str | None]]:
+    """Return where the value of each key column can be read while the row is being made."""
+    if link.name is None:
+        return {local: (local, None) for local, _ in link.pairs}
+    return {local: (link.name, remote) for local, remote in link.pairs}
 
 
 def _columns(shape: Shape, given: set[str], by_parent: set[str]) -> dict[str, Any]:
@@ -86,7 +96,7 @@ def _plain(shape: Shape, attribute: Attribute) -> Any:
     label = shape.model.__name__
     if make is None:
         return Underivable(label, attribute)
-    if attribute.bounds is not None and attribute.bounds.above:
+    if attribute.bounds.above:
         return Later(label, attribute.bounds.above, make)
     return Plain(label, make)
 

@@ -13,7 +13,7 @@ from testkit.factories.building import Builder, building, step_now, writes_now
 from testkit.factories.bulk import insert_rows
 from testkit.factories.construct import fill_keys, unknown_attribute
 from testkit.factories.natural_key import find, inserted_or_found, natural_key
-from testkit.factories.options import FactoryOptions
+from testkit.factories.options import FactoryMeta, FactoryOptions
 from testkit.factories.payload import payload_of
 from testkit.factories.registry import reusing
 from testkit.factories.sessions import (
@@ -36,7 +36,7 @@ __all__ = ["Factory"]
 T = TypeVar("T")
 
 
-class Factory(SQLAlchemyModelFactory, Generic[T]):
+class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
     """factory-boy's SQLAlchemy factory, completed from the mapper and bound to the running test.
 
         class ModuleFactory(Factory[Module]):

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, ForwardRef, get_args
 
 import sqlalchemy as sa
 from factory.alchemy import SQLAlchemyOptions
-from factory.base import OptionDefault
+from factory.base import FactoryMetaClass, OptionDefault
 from factory.builder import DeclarationSet, parse_declarations
 from factory.declarations import SubFactory, Trait
+from factory.enums import SPLITTER
 
 from testkit.core.messages import TestkitError
 from testkit.factories.building import making
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from testkit.factories.shape import Shape
 
-__all__ = ["FactoryOptions"]
+__all__ = ["FactoryMeta", "FactoryOptions"]
 
 # Two threads may be the first to use a factory; parents are completed inside.
 _completing: Final = threading.RLock()
@@ -71,6 +72,8 @@ class FactoryOptions(SQLAlchemyOptions):
             own = {k: v for k, v in vars(meta or object).items() if not k.startswith("_")}
             meta = type("Meta", (meta,) if meta else (), {**own, "model": model})
         super().contribute_to_class(factory, meta, base_meta, base_factory, params)  # type: ignore[no-untyped-call]
+        if not isinstance(base_meta, FactoryOptions) and self.sqlalchemy_session_persistence is None:
+            self.sqlalchemy_session_persistence = "commit"  # mixed in, where None is no choice
         self._declared = True
         if self.model is not None and not self.abstract and not self.derived:
             if not is_mapped(self.model):
@@ -99,7 +102,10 @@ class FactoryOptions(SQLAlchemyOptions):
             found: dict[str, Any] = super().declarations
         finally:
             self.base_declarations = own
-        return found
+        if self._completed:
+            return found
+        # What a trait gives a parent may be given to one that is still to be derived.
+        return {name: each for name, each in found.items() if SPLITTER not in name}
 
     def _complete(self) -> None:
         if self._completed or not self._declared or self.abstract:
@@ -197,6 +203,18 @@ class FactoryOptions(SQLAlchemyOptions):
         if sa.inspect(parent, raiseerr=False) is not None:
             session = sa.inspect(parent).session
             (session or session_of(self.factory)).flush()
+
+
+class FactoryMeta(FactoryMetaClass):
+    """The metaclass: a factory of factory-boy that is mixed in must not bring its options along."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], attributes: dict[str, Any]) -> Any:
+        """Create a factory class."""
+        chosen = next((b._options_class for b in bases if hasattr(b, "_options_class")), None)  # noqa: SLF001
+        if chosen is not None and not issubclass(chosen, FactoryOptions):
+            # factory-boy takes the options of the first base that has some.
+            bases = (type("MixedIn", (), {"_options_class": FactoryOptions}), *bases)
+        return super().__new__(mcs, name, bases, attributes)  # type: ignore[no-untyped-call]
 
 
 def _type_argument(factory: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,11 @@ from sqlalchemy import orm
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.sql import visitors
 
+from testkit.factories.fields.bounds import Bounds
 from testkit.factories.fields.checks import read_checks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-
-    from testkit.factories.fields.bounds import Bounds
 
 __all__ = ["Attribute", "ParentLink", "Shape", "shape_of"]
 
@@ -31,14 +31,14 @@ class Attribute:
 
     name: str
     column: sa.Column[Any]
-    bounds: Bounds | None
+    bounds: Bounds
     server_made: bool
     constructor_default: bool
 
     @property
     def required(self) -> bool:
         """Return whether a row without a value is refused."""
-        return not self.column.nullable or bool(self.bounds and self.bounds.required)
+        return not self.column.nullable or self.bounds.required
 
     @property
     def space(self) -> str:
@@ -82,7 +82,7 @@ def shape_of(model: type) -> Shape:
         name: Attribute(
             name,
             column,
-            bounds.get(name),
+            bounds.get(name, Bounds()),
             server_made=_server_made(mapper, column),
             constructor_default=name in given,
         )
@@ -172,14 +172,17 @@ def _unique_groups(table: sa.Table) -> Iterator[list[sa.Column[Any]]]:
             yield [
                 column
                 for expression in index.expressions
-                for column in _columns_in(expression)
-                if column.table is table
+                for column in _columns_in(expression, table)
             ]
 
 
-def _columns_in(expression: Any) -> Iterator[sa.Column[Any]]:
-    if isinstance(expression, sa.ClauseElement):
-        yield from (e for e in visitors.iterate(expression) if isinstance(e, sa.Column))
+def _columns_in(expression: Any, table: sa.Table) -> Iterator[sa.Column[Any]]:
+    for each in visitors.iterate(expression) if isinstance(expression, sa.ClauseElement) else ():
+        if isinstance(each, sa.Column) and each.table is table:
+            yield each
+        elif isinstance(each, sa.TextClause):  # text("lower(email)")
+            words = re.findall(r"\w+", each.text)
+            yield from (column for column in table.columns if column.name in words)
 
 
 def _parents(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,15 +21,24 @@ def close_after_test(
     """Call the closers in this order after the test, in its own loop.
 
     Under pytest-asyncio and anyio a fixture of theirs does it. A test that runs a loop of its own
-    (``asyncio.run``) has ended that loop by then: ``otherwise`` closes without one.
+    (``asyncio.run``) has ended that loop by then: ``otherwise`` closes without one. So it does where
+    the fixture is asked for while the test runs: theirs can be set up no more.
     """
     name = _closing_fixture(request)
-    if name is not None:
+    if name is not None and not (otherwise and _loop_runs()):
         stack = request.getfixturevalue(name)
         for closer in reversed(closers):
             stack.push_async_callback(closer)
     elif otherwise is not None:
         request.addfinalizer(otherwise)
+
+
+def _loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def loop_scope_of(item: pytest.Item) -> str | None:

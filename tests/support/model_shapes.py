@@ -375,7 +375,7 @@ class Defaults(Base):
     )
     tags: Mapped[list[str]] = mapped_column(pg.ARRAY(sa.Text), default=list)
     at: Mapped[datetime.datetime] = mapped_column(default=sa.func.now())
-    version: Mapped[int]
+    version: Mapped[int] = mapped_column()
     doubled: Mapped[int] = mapped_column(sa.Computed("length(name) * 2"))
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's
 
@@ -495,7 +495,7 @@ class Renamed(Base):
     x: Mapped[int] = mapped_column("left")
     y: Mapped[int] = mapped_column("top")
     place: Mapped[Point] = composite(Point, "x", "y")
-    shouted: Mapped[str] = column_property(sa.func.upper(name_))
+    shouted: Mapped[str] = column_property(sa.func.upper(sa.text("\"renamed\".name")))
 
 
 class Stamped:

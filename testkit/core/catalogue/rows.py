@@ -11,29 +11,31 @@ __all__ = ["ROWS"]
 ROWS: Final[dict[str, Message]] = {
     "TK402": Message(
         "A factory was given what its model has not",
-        "{factory} was given {attribute!r}; {model} has no such attribute. The nearest one is {nearest}.",
+        "{factory} was given {attribute!r}; {model} has no such attribute. The nearest one is {nearest}.\n"
+        "Known are: {known}.",
         "{factory}",
         "The name was misspelt, or the attribute was renamed in the model.",
         "testkit explain TK402",
-        "Known are: {known}.\n"
         "What is no attribute but steers the factory belongs into its class Params.",
     ),
     "TK403": Message(
         "A text where a UUID belongs",
-        "{factory} was given the text {value!r} for {attribute}, which holds a uuid.UUID.",
+        "{factory} was given the text {value!r} for {attribute}, which holds a uuid.UUID.\n"
+        "Write {attribute}={fix}, or leave it out: the factory draws one.",
         "{factory}",
         "A text passes in the test and fails in the database, or compares unequal to what is read back.",
         "testkit explain TK403",
-        "Write {attribute}={fix}, or leave it out: the factory draws one.",
+        "uuid.UUID(text) reads one that you have as a text.",
     ),
     "TK404": Message(
         "A factory needs another kind of session",
-        "{factory} needs {wanted} from {fixture}; it is {found}.",
+        "{factory} needs {wanted} from {fixture}; it is {found}.\n"
+        "Either {instead}.",
         "{factory}",
         "create() and its like use a Session, acreate() and its like an AsyncSession.",
         "testkit explain TK404",
-        "Either {instead},\nor name the fixture that gives {wanted} in the factory's Meta: session_fixture for the\n"
-        "one, async_session_fixture for the other.",
+        "The factory's Meta may name other fixtures: session_fixture for a Session,\n"
+        "async_session_fixture for an AsyncSession.",
     ),
     "TK405": Message(
         "A factory has no mapped model",
@@ -41,17 +43,17 @@ ROWS: Final[dict[str, Message]] = {
         "{factory}",
         "The class is a plain one, a table, or is not known where the factory is declared.",
         "testkit explain TK405",
-        "Write class {factory}(Factory[Model]) with the mapped class, imported above it.",
+        "Write class ModelFactory(Factory[Model]) with the mapped class, imported above it.",
     ),
     "TK406": Message(
         "A value cannot be derived",
-        "{factory} knows no value for {model}.{attribute}, of type {type}.",
+        "{factory} knows no value for {model}.{attribute}, of type {type}.\n"
+        "Declare it in the factory, for example {attribute} = factory.LazyFunction(...).",
         "{factory}",
         "The column must not be null and has no default, and its type, CHECK or unique constraint is one\n"
         "that testkit cannot read a value from.",
         "testkit explain TK406",
-        "Declare it in the factory, for example {attribute} = factory.LazyFunction(...). Unique(\"prefix\")\n"
-        "draws a text that nobody else draws.",
+        "Unique(\"prefix\") of testkit.factories draws a text that nobody else draws.",
     ),
     "TK407": Message(
         "A circle of rows cannot begin",
@@ -78,7 +80,7 @@ ROWS: Final[dict[str, Message]] = {
         "{module}",
         "Two factories of one model were registered, or something of that name is imported.",
         "testkit explain TK409",
-        "Choose another one: register({factory}, name=\"...\").",
+        "Choose another one: register(ModuleFactory, name=\"other\").",
     ),
     "TK410": Message(
         "A parent is not committed",

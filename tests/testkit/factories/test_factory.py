@@ -234,6 +234,7 @@ def test_names_are_different_in_a_thousand_draws_and_many_threads(unique: Unique
 
 def test_a_factory_outside_a_test_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(current, "session", None)
+    monkeypatch.setattr(current, "request", None)
     with pytest.raises(TestkitError) as caught:
         ShopFactory.create()
 

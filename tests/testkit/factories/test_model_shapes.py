@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ROWS = 200
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tables(database: Database) -> Database:
     with database.engine.begin() as connection:
         connection.execute(sa.text("CREATE EXTENSION IF NOT EXISTS citext"))
