@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import datetime
+import datetime as dt
 import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -62,6 +62,7 @@ class Default(_Derived):
         self._attribute_of = attribute_of
 
     def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
+        """Return the default, or call it."""
         if not self._callable:
             return copy.deepcopy(self._default) if self._copied else self._default
         try:
@@ -114,6 +115,7 @@ class Plain(_Derived):
         self.model, self.make = model, make
 
     def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
+        """Return one by the test's chance."""
         return self.make(random_for(self.model))
 
 
@@ -125,6 +127,7 @@ class Drawn(_Derived):
         self.make = make
 
     def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
+        """Draw one."""
         return self.make(draws_now())
 
 
@@ -144,6 +147,7 @@ class Cycled(_Derived):
         self._count = itertools.count()
 
     def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
+        """Return the next one of the round."""
         return self.make(_Cycle(next(self._count) // self._slower))
 
 
@@ -171,21 +175,22 @@ class Later(_Derived):
         self._model, self._others, self._make = model, others, make
 
     def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
+        """Return one behind those of the others, as far as they are known."""
         random = random_for(self._model)
         found = self._make(random)
         values = [getattr(instance, other, None) for other in self._others]
         known: list[Any] = [value for value in values if value is not None and value is not SKIP]
-        if len(known) < len(values) and isinstance(found, datetime.date):
+        if len(known) < len(values) and isinstance(found, dt.date):
             # The server will say "now" there.
             zone = getattr(found, "tzinfo", None)
-            now = datetime.datetime.now(zone)
-            known.append(now if isinstance(found, datetime.datetime) else now.date())
+            now = dt.datetime.now(zone)
+            known.append(now if isinstance(found, dt.datetime) else now.date())
         return max([found, *(value + _gap(value, random) for value in known)])
 
 
 def _gap(value: Any, random: Any) -> Any:
-    if isinstance(value, datetime.date):
-        return datetime.timedelta(days=random.randint(1, 30))
+    if isinstance(value, dt.date):
+        return dt.timedelta(days=random.randint(1, 30))
     return type(value)(random.randint(1, 10))
 
 
@@ -197,6 +202,7 @@ class Underivable(_Derived):
         self._model, self._attribute = model, attribute
 
     def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
+        """Raise TK406."""
         column = self._attribute.column
         raise TestkitError(
             "TK406",
@@ -234,6 +240,7 @@ class Parent(BaseDeclaration):
         self._keys = tuple(local for local, _ in link.pairs)
 
     def evaluate(self, instance: Any, step: Any, extra: dict[str, Any]) -> Any:
+        """Make it, or say what stands in for it."""
         link = self.link
         drop_idle_traits(instance, extra)
         if not extra:
@@ -311,6 +318,7 @@ class ParentKey(_Derived):
         self._remote = dict(parent.link.pairs)[local]
 
     def value(self, instance: Any, step: Any) -> Any:
+        """Return the parent's key, and make the parent for the first column that asks."""
         made = step.__dict__.setdefault("key_parents", {})
         if self.parent not in made:
             made[self.parent] = self.parent.evaluate(instance, step, {})
@@ -334,6 +342,7 @@ class ParentOrKey(SubFactory):
         self._keys = keys
 
     def evaluate(self, instance: Any, step: Any, extra: Any) -> Any:
+        """Make the parent, or skip it."""
         drop_idle_traits(instance, extra)
         given = step.builder.extras
         if given and any(key in given for key in self._keys):

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["declarations_for"]
 
 _WIDE = 1_000_000
+# The same for all rows of a transaction.
+_MOMENT = re.compile(r"now|current_|localtime|transaction_timestamp", re.IGNORECASE)
 # What may carry the uniqueness of several columns, best first.
 _PREFERRED = (sa.String, sa.Uuid, sa.Integer, sa.Numeric, sa.DateTime, sa.Date, sa.LargeBinary)
 
@@ -53,7 +55,9 @@ def declarations_for(
             by_parent.update(_sources(link))
             continue
         shared = [
-            SharedKey(*by_parent[local], remote) for local, remote in link.pairs if local in by_parent
+            SharedKey(*by_parent[local], remote)
+            for local, remote in link.pairs
+            if local in by_parent
         ]
         parent = Parent(link, root, shared)
         if link.name is not None:
@@ -151,9 +155,7 @@ def _none(shape: Shape, name: str) -> Any:
 def _maker(shape: Shape, name: str) -> Callable[[Any], object] | None:
     attribute = shape.attributes[name]
     prefix = re.sub(r"[^a-z0-9]+", "-", shape.model.__name__.lower()).strip("-") or "row"
-    return unique(
-        attribute.column.type, attribute.bounds, name, attribute.space, prefix
-    )
+    return unique(attribute.column.type, attribute.bounds, name, attribute.space, prefix)
 
 
 def _differs_by_itself(shape: Shape, name: str) -> bool:
@@ -168,7 +170,7 @@ def _differs_by_itself(shape: Shape, name: str) -> bool:
 
 def _is_call(default: Any) -> bool:
     text = str(getattr(default, "arg", ""))
-    return "(" in text and not re.match(r"(now|current_|localtime|transaction_timestamp)", text, re.I)
+    return "(" in text and not _MOMENT.match(text)
 
 
 def _can_carry(attribute: Attribute, given: set[str], by_parent: set[str]) -> bool:
@@ -196,7 +198,9 @@ def _nulls_are_equal(column: sa.Column[Any]) -> bool:
 def _rank(attribute: Attribute) -> tuple[bool, int, str]:
     """Prefer what a reader recognises, and what the row's author did not give a default."""
     kind = attribute.column.type
-    place = next((i for i, each in enumerate(_PREFERRED) if isinstance(kind, each)), len(_PREFERRED))
+    place = next(
+        (i for i, each in enumerate(_PREFERRED) if isinstance(kind, each)), len(_PREFERRED)
+    )
     return _has_default(attribute), place, attribute.name
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from factory.alchemy import SQLAlchemyModelFactory
 from factory.errors import InvalidDeclarationError
 
-from testkit.core.messages import TestkitError
 from testkit.factories.building import Builder, building, step_now, writes_now
 from testkit.factories.bulk import insert_rows
 from testkit.factories.construct import fill_keys, unknown_attribute
@@ -28,6 +26,7 @@ from testkit.factories.sessions import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from sqlalchemy.orm import Session
 
@@ -115,9 +114,7 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
         key = natural_key(cls, fields)
         found = find(session, cls, key)
         if found is None:
-            found = inserted_or_found(
-                session, cls, key, lambda: cls._generate_together(fields)
-            )
+            found = inserted_or_found(session, cls, key, lambda: cls._generate_together(fields))
         if writes_now():
             write(session, cls._persistence())
         made: T = found
@@ -147,7 +144,7 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
         return await cls._in_async(lambda: cls.get_or_create(**fields))
 
     @classmethod
-    def default(cls, parent: T) -> contextlib.AbstractContextManager[None]:
+    def default(cls, parent: T) -> AbstractContextManager[None]:
         """Let nested factories take this row wherever they would make one of its model."""
         return reusing(cls._meta.model, parent)
 
@@ -180,7 +177,7 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
         return made
 
     @classmethod
-    def _build(cls, model_class: type[T], *args: Any, **fields: Any) -> T:
+    def _build(cls, model_class: type[T], *args: Any, **fields: Any) -> T:  # noqa: ARG003 - factory-boy's
         meta: Any = cls._meta
         made: T = meta.construct(args, fields)
         fill_keys(made, fields, meta.shape.parents)

@@ -22,9 +22,7 @@ def natural_key(factory: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
     meta = factory._meta  # noqa: SLF001
     named = tuple(meta.sqlalchemy_get_or_create)
     groups = [named] if named else [sorted(group) for group in _uniques(meta.shape)]
-    by_relation = {
-        link.name: link.pairs for link in meta.shape.parents if link.name in fields
-    }
+    by_relation = {link.name: link.pairs for link in meta.shape.parents if link.name in fields}
     known = dict(fields)
     for name, pairs in by_relation.items():
         for local, remote in pairs:

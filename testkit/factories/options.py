@@ -72,7 +72,10 @@ class FactoryOptions(SQLAlchemyOptions):
             own = {k: v for k, v in vars(meta or object).items() if not k.startswith("_")}
             meta = type("Meta", (meta,) if meta else (), {**own, "model": model})
         super().contribute_to_class(factory, meta, base_meta, base_factory, params)  # type: ignore[no-untyped-call]
-        if not isinstance(base_meta, FactoryOptions) and self.sqlalchemy_session_persistence is None:
+        if (
+            not isinstance(base_meta, FactoryOptions)
+            and self.sqlalchemy_session_persistence is None
+        ):
             self.sqlalchemy_session_persistence = "commit"  # mixed in, where None is no choice
         self._declared = True
         if self.model is not None and not self.abstract and not self.derived:
@@ -131,9 +134,7 @@ class FactoryOptions(SQLAlchemyOptions):
         declared = {*self.base_declarations, *self.parameters, *self.rename.values()}
         root = next(each for each in self.factory.__mro__ if each.__dict__.get("_root"))
         keys = {local for link in self.shape.parents for local, _ in link.pairs}
-        return declarations_for(
-            self.shape, root, declared=declared, hidden=hidden & keys
-        )
+        return declarations_for(self.shape, root, declared=declared, hidden=hidden & keys)
 
     def _find_key_aware(self) -> dict[str, Any]:
         keys = {
@@ -172,7 +173,9 @@ class FactoryOptions(SQLAlchemyOptions):
         declared = {*self.base_declarations, *self.parameters, *self.rename.values()}
         return self.shape.settable | accepted_by(self.model) | declared | _writable(self.model)
 
-    def prepare_arguments(self, attributes: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def prepare_arguments(
+        self, attributes: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Check the names and UUIDs of what will be passed to the model. Raises TK402, TK403."""
         args, fields = super().prepare_arguments(attributes)  # type: ignore[no-untyped-call]
         unknown = fields.keys() - self.known
@@ -236,6 +239,5 @@ def _writable(model: type) -> frozenset[str]:
         name
         for each in model.__mro__
         for name, value in vars(each).items()
-        if not name.startswith("_")
-        and (isinstance(value, property) and value.fset is not None)
+        if not name.startswith("_") and (isinstance(value, property) and value.fset is not None)
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import decimal
 import enum
 import uuid
-from collections.abc import Mapping, Set as AbstractSet
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Final
 
 from testkit.factories.building import Builder
@@ -44,7 +45,7 @@ def _left_to_the_model(meta: Any, name: str) -> bool:
     return isinstance(declaration, Default) or (own_key and name not in meta.base_declarations)
 
 
-def _duration(value: datetime.timedelta) -> str:
+def _duration(value: dt.timedelta) -> str:
     return f"P{value.days}DT{value.seconds + value.microseconds / 1_000_000:g}S"
 
 
@@ -53,9 +54,9 @@ _CONVERSIONS: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
     (enum.Enum, lambda value: as_json(value.value)),
     (uuid.UUID, str),
     (decimal.Decimal, str),
-    (datetime.date, lambda value: value.isoformat()),
-    (datetime.time, lambda value: value.isoformat()),
-    (datetime.timedelta, _duration),
+    (dt.date, lambda value: value.isoformat()),
+    (dt.time, lambda value: value.isoformat()),
+    (dt.timedelta, _duration),
     (bytes, lambda value: base64.b64encode(value).decode()),
     (Mapping, lambda value: {str(key): as_json(each) for key, each in value.items()}),
     (list, lambda value: [as_json(each) for each in value]),

@@ -18,7 +18,15 @@ from testkit.core.messages import TestkitError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["async_session_of", "bound_to", "in_session", "one_at_a_time", "own_copy", "session_of", "write"]
+__all__ = [
+    "async_session_of",
+    "bound_to",
+    "in_session",
+    "one_at_a_time",
+    "own_copy",
+    "session_of",
+    "write",
+]
 
 _bound: ContextVar[Mapping[str, Any]] = ContextVar("testkit_sessions")
 _NONE: Final[Mapping[str, Any]] = {}

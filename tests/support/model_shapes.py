@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import uuid
@@ -57,9 +57,9 @@ class Everyday(Base):
     active: Mapped[bool] = mapped_column(default=True)
     colour: Mapped[Colour]
     settings: Mapped[dict[str, Any]] = mapped_column(pg.JSONB)
-    born: Mapped[datetime.date]
-    seen_at: Mapped[datetime.datetime] = mapped_column(sa.DateTime(timezone=True))
-    created_at: Mapped[datetime.datetime] = mapped_column(server_default=sa.func.now())
+    born: Mapped[dt.date]
+    seen_at: Mapped[dt.datetime] = mapped_column(sa.DateTime(timezone=True))
+    created_at: Mapped[dt.datetime] = mapped_column(server_default=sa.func.now())
 
 
 @shape
@@ -291,8 +291,8 @@ class Checked(Base):
     percent: Mapped[decimal.Decimal] = mapped_column(sa.Numeric(5, 2))
     state: Mapped[str] = mapped_column(sa.String(10))
     code: Mapped[str] = mapped_column(sa.String(10))
-    starts_at: Mapped[datetime.datetime]
-    ends_at: Mapped[datetime.datetime]
+    starts_at: Mapped[dt.datetime]
+    ends_at: Mapped[dt.datetime]
     hint: Mapped[str | None]
     __table_args__ = (
         sa.CheckConstraint("rating BETWEEN 1 AND 5"),
@@ -374,7 +374,7 @@ class Defaults(Base):
         sa.String(40), default=lambda context: context.get_current_parameters()["name"].upper()
     )
     tags: Mapped[list[str]] = mapped_column(pg.ARRAY(sa.Text), default=list)
-    at: Mapped[datetime.datetime] = mapped_column(default=sa.func.now())
+    at: Mapped[dt.datetime] = mapped_column(default=sa.func.now())
     version: Mapped[int] = mapped_column()
     doubled: Mapped[int] = mapped_column(sa.Computed("length(name) * 2"))
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's
@@ -397,7 +397,7 @@ class Spans(Base):
 
     __tablename__ = "spans"
     id: Mapped[int] = mapped_column(primary_key=True)
-    during: Mapped[pg.Range[datetime.datetime]] = mapped_column(pg.TSTZRANGE)
+    during: Mapped[pg.Range[dt.datetime]] = mapped_column(pg.TSTZRANGE)
     numbers: Mapped[pg.Range[int]] = mapped_column(pg.INT4RANGE)
     __table_args__ = (pg.ExcludeConstraint(("during", "&&")),)
 
@@ -406,11 +406,11 @@ class Spans(Base):
 class Times(Base):
     __tablename__ = "times"
     id: Mapped[int] = mapped_column(primary_key=True)
-    day: Mapped[datetime.date] = mapped_column(unique=True)
-    clock: Mapped[datetime.time]
-    took: Mapped[datetime.timedelta]
-    local: Mapped[datetime.datetime]
-    instant: Mapped[datetime.datetime] = mapped_column(sa.DateTime(timezone=True), unique=True)
+    day: Mapped[dt.date] = mapped_column(unique=True)
+    clock: Mapped[dt.time]
+    took: Mapped[dt.timedelta]
+    local: Mapped[dt.datetime]
+    instant: Mapped[dt.datetime] = mapped_column(sa.DateTime(timezone=True), unique=True)
 
 
 @shape
@@ -495,12 +495,12 @@ class Renamed(Base):
     x: Mapped[int] = mapped_column("left")
     y: Mapped[int] = mapped_column("top")
     place: Mapped[Point] = composite(Point, "x", "y")
-    shouted: Mapped[str] = column_property(sa.func.upper(sa.text("\"renamed\".name")))
+    shouted: Mapped[str] = column_property(sa.func.upper(sa.text("renamed.name")))
 
 
 class Stamped:
     @declared_attr
-    def stamp(cls) -> Mapped[str]:
+    def stamp(cls) -> Mapped[str]:  # noqa: N805 - a class, as SQLAlchemy has it
         return mapped_column(sa.String(35), unique=True)
 
 
@@ -517,7 +517,7 @@ class Upper(sa.types.TypeDecorator[str]):
     impl = sa.String(16)
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: object) -> str | None:
+    def process_bind_param(self, value: str | None, dialect: object) -> str | None:  # noqa: ARG002 - SQLAlchemy's
         return value.upper() if value is not None else None
 
 

@@ -29,8 +29,7 @@ ROWS: Final[dict[str, Message]] = {
     ),
     "TK404": Message(
         "A factory needs another kind of session",
-        "{factory} needs {wanted} from {fixture}; it is {found}.\n"
-        "Either {instead}.",
+        "{factory} needs {wanted} from {fixture}; it is {found}.\nEither {instead}.",
         "{factory}",
         "create() and its like use a Session, acreate() and its like an AsyncSession.",
         "testkit explain TK404",
@@ -53,7 +52,7 @@ ROWS: Final[dict[str, Message]] = {
         "The column must not be null and has no default, and its type, CHECK or unique constraint is one\n"
         "that testkit cannot read a value from.",
         "testkit explain TK406",
-        "Unique(\"prefix\") of testkit.factories draws a text that nobody else draws.",
+        'Unique("prefix") of testkit.factories draws a text that nobody else draws.',
     ),
     "TK407": Message(
         "A circle of rows cannot begin",
@@ -72,7 +71,7 @@ ROWS: Final[dict[str, Message]] = {
         "{factory}",
         "A row is looked up by the columns of one unique constraint, all of them given.",
         "testkit explain TK408",
-        "Give them, or name others: sqlalchemy_get_or_create = (\"name\",) in the factory's Meta.",
+        'Give them, or name others: sqlalchemy_get_or_create = ("name",) in the factory\'s Meta.',
     ),
     "TK409": Message(
         "A fixture's name is taken",
@@ -80,7 +79,7 @@ ROWS: Final[dict[str, Message]] = {
         "{module}",
         "Two factories of one model were registered, or something of that name is imported.",
         "testkit explain TK409",
-        "Choose another one: register(ModuleFactory, name=\"other\").",
+        'Choose another one: register(ModuleFactory, name="other").',
     ),
     "TK410": Message(
         "A parent is not committed",

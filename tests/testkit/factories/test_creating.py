@@ -91,7 +91,11 @@ def test_so_is_a_batch(tables: Database, db_session: Session) -> None:
     sa.event.listen(db_session, "after_commit", commits.append)
     books = BookFactory.create_batch(25)
 
-    assert (len(commits), count(tables, Book), len({book.shelf_id for book in books})) == (1, 25, 25)
+    assert (len(commits), count(tables, Book), len({book.shelf_id for book in books})) == (
+        1,
+        25,
+        25,
+    )
     assert BookFactory.create_batch(0) == []
 
 
@@ -228,7 +232,7 @@ def test_bulk_writes_thousands_by_one_statement(tables: Database) -> None:
     with tables.queries.record() as statements:
         keys = BookFactory.bulk(500)
 
-    inserts = [each for each in statements if "INSERT INTO book" in each.sql]
+    inserts = [each for each in statements if "INSERT INTO book" in each.statement]
     assert (len(set(keys)), len(inserts)) == (500, 1)
     assert (count(tables, Book), count(tables, Author)) == (500, 1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -29,11 +29,11 @@ class Team(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     name: Mapped[str] = mapped_column(sa.String(40), unique=True)
     size: Mapped[int]
-    founded: Mapped[datetime.date]
+    founded: Mapped[dt.date]
     budget: Mapped[decimal.Decimal] = mapped_column(sa.Numeric(12, 2))
     open: Mapped[bool] = mapped_column(default=True)
     motto: Mapped[str | None]
-    created_at: Mapped[datetime.datetime] = mapped_column(server_default=sa.func.now())
+    created_at: Mapped[dt.datetime] = mapped_column(server_default=sa.func.now())
 
 
 class Player(Base):
@@ -91,7 +91,7 @@ def test_every_column_that_needs_a_value_has_one_at_construction() -> None:
 
     assert isinstance(team.id, uuid.UUID)
     assert team.name.startswith("team-")
-    assert (type(team.size), type(team.founded)) == (int, datetime.date)
+    assert (type(team.size), type(team.founded)) == (int, dt.date)
     assert isinstance(team.budget, decimal.Decimal)
 
 
@@ -201,7 +201,7 @@ def test_sequences_count_up_in_derived_factories_too() -> None:
 def test_post_generation_hooks_run_and_what_they_change_is_committed(tables: Database) -> None:
     class HookedFactory(Factory[Team]):
         @factory.post_generation  # type: ignore[attr-defined,untyped-decorator]  # its stubs
-        def named_after_key(self: Any, create: bool, extracted: object, **_: Any) -> None:
+        def named_after_key(self: Any, create: object, extracted: object, **_: Any) -> None:
             self.motto = f"{self.id} {create} {extracted}"
 
     team = HookedFactory.create(named_after_key="x")
@@ -292,6 +292,8 @@ def test_those_of_factory_boys_own_faker_repeat_too(monkeypatch: pytest.MonkeyPa
 
 def test_unique_values_differ_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(current, "seed", 1)
-    names = {TeamFactory.build().name for _ in range(50)} | {Unique("team").evaluate(None, None, {})}
+    names = {TeamFactory.build().name for _ in range(50)} | {
+        Unique("team").evaluate(None, None, {})
+    }
 
     assert len(names) == 51

@@ -1,0 +1,60 @@
+"""Factories as fixtures of the module that registers them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, object_session
+
+from testkit.core.messages import TestkitError
+from testkit.factories import Factory, register
+
+if TYPE_CHECKING:
+    from testkit.isolation.database import Database
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class HTTPRoute(Base):
+    __tablename__ = "http_route"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(sa.String(30), unique=True)
+
+
+class HTTPRouteFactory(Factory[HTTPRoute]):
+    pass
+
+
+register(HTTPRouteFactory)
+register(HTTPRouteFactory, name="other_route")
+
+
+@pytest.fixture(autouse=True)
+def tables(database: Database) -> None:
+    Base.metadata.create_all(database.engine)
+
+
+def test_a_row_and_its_factory_are_fixtures(
+    http_route: HTTPRoute, http_route_factory: type[HTTPRouteFactory], db_session: Session
+) -> None:
+    assert http_route_factory is HTTPRouteFactory
+    assert object_session(http_route) is db_session
+
+
+def test_another_name_can_be_chosen(http_route: HTTPRoute, other_route: HTTPRoute) -> None:
+    assert http_route.id != other_route.id
+
+
+async def test_they_serve_asynchronous_tests(http_route: HTTPRoute) -> None:
+    assert http_route.id > 0
+
+
+def test_a_name_that_is_taken_is_refused() -> None:
+    with pytest.raises(TestkitError) as caught:
+        register(HTTPRouteFactory)
+
+    assert caught.value.code == "TK409"
