@@ -52,12 +52,11 @@ def counts_in(value: str, token: str) -> list[int]:
     text = value.lower()
     found = [int(count) for count in re.findall(f"(?:^|[^0-9a-f]){token}-([0-9]{{4,7}})", text)]
     start = base36(int(token, 16), _TOKEN_DIGITS)
-    found += [
-        int(count, len(_DIGITS)) for count in re.findall(f"{start}([0-9a-z]{{4}})", text, re.ASCII)
-    ]
+    alone = f"(?<![0-9a-z]){start}([0-9a-z]{{4}})(?![0-9a-z])"
+    found += [int(count, len(_DIGITS)) for count in re.findall(alone, text)]
     for digits in re.findall("[0-9]{1,19}", text):
         high, count = divmod(int(digits), 1 << _COUNT_BITS)
-        if high == int(token, 16):
+        if high == int(token, 16) > 0:
             found.append(count)
     return sorted({count for count in found if 0 < count < COUNTS})
 

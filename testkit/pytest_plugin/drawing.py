@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import weakref
 from typing import TYPE_CHECKING
 
-from testkit.core.current import current
 from testkit.core.draws import Draws
 from testkit.core.messages import TestkitError
 from testkit.system.counters import advance, random_place
@@ -17,6 +17,8 @@ from testkit.system.project_folder import make_folder
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from testkit.core.current import RunningTest
 
 __all__ = ["Drawing", "DrawnFiles"]
 
@@ -34,21 +36,21 @@ class DrawnFiles:
     def new_token(self) -> str:
         """Return eight random hexadecimal digits that no log of the project has yet."""
         self.close()
-        while True:
-            token = os.urandom(4).hex()
+        if self._writable:
             try:
-                self._begin_log(token)
-            except FileExistsError:
-                continue
+                return self._begin_log()
             except (OSError, TestkitError):
                 self._writable = False
-            return token
+        return os.urandom(4).hex()
 
-    def _begin_log(self, token: str) -> None:
-        if self._writable:
-            folder = self._made()
-            prune(folder)
-            self._log = DrawLog(folder, token, self._worker)
+    def _begin_log(self) -> str:
+        folder = self._made()
+        prune(folder)
+        while True:
+            token = os.urandom(4).hex()
+            with contextlib.suppress(FileExistsError):  # a token that somebody had before
+                self._log = DrawLog(folder, token, self._worker)
+                return token
 
     def advance(self, space: str, choose: Callable[[int], tuple[int, int]]) -> int:
         """Move a counter on: the one that all processes share, else one of this process."""
@@ -112,10 +114,10 @@ class DrawnFiles:
 class Drawing:
     """Makes the draws of one process, and ends them with it."""
 
-    def __init__(self, root: Path, worker: str) -> None:
+    def __init__(self, root: Path, worker: str, running: RunningTest) -> None:
         self._files = DrawnFiles(root, worker)
         self._lock = threading.RLock()
-        self.draws = Draws(worker=worker, running=current, outside=self._files, lock=self._lock)
+        self.draws = Draws(worker=worker, running=running, outside=self._files, lock=self._lock)
         mine = weakref.ref(self)  # what is registered stays so until the process ends
 
         def call(name: str) -> Callable[[], None]:

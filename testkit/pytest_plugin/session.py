@@ -97,7 +97,7 @@ class PluginSession:
         if self._drawing is None:
             from testkit.pytest_plugin.drawing import Drawing
 
-            self._drawing = Drawing(self._config.rootpath, self.name)
+            self._drawing = Drawing(self._config.rootpath, self.name, current)
         return self._drawing.draws
 
     def _remember(self) -> Refusals:

@@ -22,6 +22,7 @@ _SUFFIX: Final = ".log"
 #: Of how many processes the logs stay, and how many bytes; those of running processes do anyway.
 MOST_LOGS: Final = 50
 MOST_BYTES: Final = 10_000_000
+_MOST_OF_NUMBERS: Final = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class DrawLog:
 
     def note_number(self, space: str, number: int, text: str, doing: str) -> None:
         """Write who drew a number, until there is too much of it. Raises OSError."""
-        if self._size < MOST_BYTES:
+        if self._size < _MOST_OF_NUMBERS:
             facts = {"space": space, "number": number, "text": text, "doing": doing}
             self._write(facts | {"at": self._now()})
 
@@ -115,7 +116,7 @@ def prune(folder: Path) -> None:
     bytes_so_far = 0
     for place, (path, size) in enumerate(_newest_first(folder), start=1):
         bytes_so_far += size
-        if place >= MOST_LOGS or bytes_so_far > MOST_BYTES:
+        if place >= MOST_LOGS or (place > 1 and bytes_so_far > MOST_BYTES):
             with contextlib.suppress(OSError):
                 _remove_unused(path)
 

@@ -40,6 +40,6 @@ FACTORIES: Final[dict[str, Message]] = {
         "testkit explain TK412",
         "Give the value as it stands in the database or in the report; text around it does no harm\n"
         "to one that holds a token, such as module-gw1-7f3a9c2e-0042. One of a few letters or digits must\n"
-        "stand alone. Of the numbers that one process draws the first 10 MB are logged.",
+        "stand alone. Of the numbers that one process draws the first 5 MB are logged.",
     ),
 }

@@ -1,0 +1,367 @@
+"""Draws of several processes, after a fork, without a folder; and who drew what, by a real run."""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import resource
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from testkit.core.messages import TestkitError
+from testkit.system.draw_log import read_logs
+from tests.support.commands import called
+from tests.support.drawing import Drawer, drawn_by_processes
+from tests.support.suites import Suite
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FOLDER: Final = ".testkit/draws"
+
+
+@pytest.mark.parametrize(
+    ("processes", "times"), [(2, 2000), pytest.param(8, 20_000, marks=pytest.mark.slow)]
+)
+def test_processes_that_draw_at_once_draw_different_values(
+    tmp_path: Path, processes: int, times: int
+) -> None:
+    values = "[draws.text('m'), draws.text('m', length=11), draws.large()]"
+    drawn = drawn_by_processes(tmp_path, values, processes=processes, times=times)
+    found = {str(value) for values in drawn if isinstance(values, list) for value in values}
+
+    assert len(found) == 3 * processes * times
+
+
+@pytest.mark.parametrize(
+    ("processes", "length"),
+    [(2, 2), pytest.param(6, 3, marks=pytest.mark.slow)],
+)
+def test_processes_share_a_short_column_until_it_is_used_up(
+    tmp_path: Path, processes: int, length: int
+) -> None:
+    times = 36**length // processes
+    text = f"draws.text('m', length={length}, space='t.code')"
+    drawn = drawn_by_processes(tmp_path, text, processes=processes, times=times)
+
+    assert len(set(map(str, drawn))) == 36**length
+    assert Counter(map(str, drawn)).most_common(1)[0][1] == 1
+
+
+@pytest.mark.slow
+def test_processes_share_a_wide_column_too(tmp_path: Path) -> None:
+    number = "draws.number('t.n', 2**31)"
+    drawn = drawn_by_processes(tmp_path, number, processes=8, times=20_000)
+
+    assert len(set(map(str, drawn))) == 160_000
+
+
+def draw_some(drawer: Drawer) -> list[object]:
+    draws = drawer.draws
+    return [
+        *(draws.text("m") for _ in range(3)),
+        *(draws.large() for _ in range(3)),
+        *(draws.number("t.wide", 2**31) for _ in range(3)),
+        *(draws.number("t.n", 50) for _ in range(3)),
+    ]
+
+
+def forked(draw: Callable[[], list[object]]) -> list[object]:
+    """Return what a child process draws that was made by fork."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    child = context.Process(target=lambda: theirs.send(draw()))
+    child.start()
+    theirs.close()
+    drawn: list[object] = ours.recv()
+    child.join()
+
+    assert child.exitcode == 0
+    return drawn
+
+
+def test_a_forked_child_draws_other_values_than_its_parent(tmp_path: Path) -> None:
+    drawer = Drawer(tmp_path)
+    drawer.running.begin_test("test_it")
+    drawn = draw_some(drawer)
+    for _ in range(2):
+        drawn += forked(lambda: draw_some(drawer))
+        drawn += draw_some(drawer)
+    drawer.end()
+
+    assert len(set(drawn)) == 12 * 5
+    assert len(list(read_logs(tmp_path / FOLDER))) == 3
+    assert {each.doing for log in read_logs(tmp_path / FOLDER) for each in log.counts} == {
+        "test_it"
+    }
+
+
+def test_a_forked_child_does_not_end_the_log_of_its_parent(tmp_path: Path) -> None:
+    drawer = Drawer(tmp_path)
+    drawer.draws.text("m")
+    forked(lambda: [drawer.end()])
+    drawer.draws.text("m")
+    drawer.end()
+    [log] = read_logs(tmp_path / FOLDER)
+
+    assert log.last == 2
+
+
+@pytest.mark.parametrize("kind", ["a file", "a link", "no folder"])
+def test_where_no_file_can_be_written_drawing_goes_on(tmp_path: Path, kind: str) -> None:
+    root = tmp_path
+    if kind == "a file":
+        (root / ".testkit").write_text("")
+    elif kind == "a link":
+        (root / ".testkit").symlink_to(root / "nowhere")
+    else:
+        root = Path("/proc/self")  # where not even root can make one
+    drawer = Drawer(root)
+    drawer.running.begin_test("test_it")
+    drawn = draw_some(drawer)
+    numbers = {drawer.draws.number("t.few", 5) for _ in range(5)}
+    with pytest.raises(TestkitError, match="TK411"):
+        drawer.draws.number("t.few", 5)
+    drawer.end()
+
+    assert len(set(drawn)) == 12
+    assert numbers == set(range(5))
+
+
+def test_a_log_that_a_full_disk_ends_is_not_laid_at_the_door_of_the_test_before(
+    tmp_path: Path,
+) -> None:
+    drawer = Drawer(tmp_path)
+    drawer.running.begin_test("first")
+    before = drawer.draws.text("m")
+    [file] = (tmp_path / FOLDER).glob("*.log")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 10, limits[1]))
+    try:
+        drawer.running.begin_test("second")
+        behind = drawer.draws.text("m")
+        few = {drawer.draws.number("t.few", 2) for _ in range(2)}
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    drawer.end()
+    [log] = read_logs(tmp_path / FOLDER)
+
+    assert [each.doing for each in log.counts] == ["first"]
+    assert log.token in before
+    assert log.token not in behind
+    assert few == {0, 1}
+
+
+SUITE: Final = """
+    import pathlib
+    import pytest
+    from testkit.core.current import current
+
+    def tell(name, *values):
+        pathlib.Path(name).write_text("\\n".join(map(str, values)))
+
+    @pytest.fixture(scope="module")
+    def rows():
+        tell("rows", current.draws.text("row"), current.doing)
+
+    @pytest.mark.parametrize("odd", ["\\x1b[31m"], ids=["\\x1b[31m"])
+    def test_first(unique, odd):
+        tell("first", unique("module"), current.draws.text("m", length=11), current.draws.large())
+
+    def test_second(unique, rows):
+        tell("second", unique("module"), current.draws.text("m", length=2, space="t.code"),
+             current.draws.number("t.n", 30_000), current.doing)
+"""
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which a suite has run that drew values, and wrote them into files."""
+    suite = Suite(tmp_path_factory.mktemp("drawn"), test_it=SUITE)
+    suite.configure("uuid_version = '7'")
+    outcome = suite.run("--testkit-seed=41")
+    (suite.folder / "output").write_text(outcome.text)
+    outcome.check(passed=2)
+    return suite.folder
+
+
+def values(folder: Path, name: str) -> list[str]:
+    return (folder / name).read_text().splitlines()
+
+
+def explained(folder: Path, value: str) -> str:
+    """Return the only line about a value, below the headings."""
+    done = called("explain", value, folder=folder)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    [headings, line] = done.stdout.splitlines()
+    assert headings.split()[:3] == ["DRAWN", "BY", "WORKER"]
+    assert re.search(r"  main +20\d\d-\d\d-\d\d \d\d:\d\d:\d\d  ", line)
+    return line
+
+
+def test_explain_says_which_test_drew_a_text_whatever_stands_around_it(drawn: Path) -> None:
+    name = values(drawn, "second")[0]
+
+    assert explained(drawn, name).startswith("test_it.py::test_second ")
+    assert explained(drawn, f"<{name.upper()}@example.com>").startswith("test_it.py::test_second ")
+
+
+def test_explain_knows_short_texts_numbers_and_their_column(drawn: Path) -> None:
+    _, short, number, _ = values(drawn, "second")
+
+    assert re.search(r"^test_it.py::test_second .* t\.code ", explained(drawn, short.upper()))
+    assert re.search(r"^test_it.py::test_second .* t\.n ", explained(drawn, f" {number} "))
+
+
+def test_explain_shows_a_test_with_control_characters_escaped(drawn: Path) -> None:
+    for value in values(drawn, "first"):
+        assert explained(drawn, value).startswith(r"test_it.py::test_first[\x1b[31m] ")
+
+
+def test_explain_names_a_fixture_wider_than_a_test(drawn: Path) -> None:
+    name, doing = values(drawn, "rows")
+
+    assert doing == "module fixture rows of test_it.py"
+    assert explained(drawn, name).startswith(doing)
+    assert values(drawn, "second")[3] == "test_it.py::test_second"
+
+
+def test_explain_lists_everybody_the_newest_first(tmp_path: Path) -> None:
+    for worker in ("gw0", "gw1"):
+        drawer = Drawer(tmp_path, worker=worker)
+        for turn in (1, 2):
+            drawer.running.begin_test(f"test_it[{worker}-{turn}]")
+            drawer.draws.number("t.n", 1)
+            drawer.running.end_test()
+        drawer.end()
+    done = called("explain", "0", folder=tmp_path)
+
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == [
+        *("test_it[gw1-2]", "test_it[gw1-1]", "test_it[gw0-2]", "test_it[gw0-1]")
+    ]
+
+
+@pytest.mark.parametrize("value", ["module-gw1-00000000-0042", "no such value", "\x1b[31m"])
+def test_explain_says_that_nobody_is_known(drawn: Path, value: str) -> None:
+    done = called("explain", value, folder=drawn)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "TK412: No log says which test drew" in done.stderr
+    assert str(drawn / FOLDER) in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_a_value_that_was_not_drawn_any_more_is_nobodys(drawn: Path) -> None:
+    name = values(drawn, "second")[0]
+
+    assert called("explain", f"{name[:-4]}9999", folder=drawn).returncode == 1
+
+
+def test_the_header_shows_the_seed_and_how_to_have_it_again(drawn: Path) -> None:
+    output = (drawn / "output").read_text()
+
+    assert "testkit: seed 41, --testkit-seed=41 draws the same values\n" in output
+
+
+@pytest.mark.slow
+def test_after_a_kill_it_is_known_who_drew(tmp_path: Path) -> None:
+    suite = Suite(
+        tmp_path,
+        test_it="""
+        import pathlib, signal
+
+        def test_it(unique):
+            pathlib.Path("draft").write_text(unique("module"))
+            pathlib.Path("draft").rename("name")
+            signal.pause()
+    """,
+    )
+    process = suite.start()
+    wait_until((tmp_path / "name").exists)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+    name = (tmp_path / "name").read_text()
+    assert explained(tmp_path, name).startswith("test_it.py::test_it ")
+
+
+@pytest.mark.slow
+def test_the_workers_of_a_run_have_one_seed_and_each_its_own_names(tmp_path: Path) -> None:
+    suite = Suite(
+        tmp_path,
+        test_it="""
+        import pathlib
+        import pytest
+        from testkit.core.current import current
+
+        @pytest.mark.parametrize("number", range(40))
+        def test_it(number, unique, worker_id):
+            with pathlib.Path(worker_id).open("a") as file:
+                file.write(f"{current.seed} {unique('module')}\\n")
+    """,
+    )
+    suite.configure("")
+    outcome = suite.run("-n", "2")
+    outcome.check(passed=40)
+    lines = [line.split() for gw in ("gw0", "gw1") for line in values(tmp_path, gw)]
+    found = re.search(
+        r"^testkit: seed (\d{1,9}), --testkit-seed=\1 draws", outcome.text, re.MULTILINE
+    )
+
+    assert found is not None
+    assert {seed for seed, _ in lines} == {found[1]}
+    assert len({name for _, name in lines}) == 40
+
+
+@pytest.mark.slow
+def test_another_run_has_another_seed_and_a_project_that_set_nothing_up_no_line(
+    tmp_path: Path,
+) -> None:
+    suite = Suite(tmp_path, test_it="def test_it(): pass")
+    plain = suite.run().text
+    suite.configure("")
+    seeds = {re.findall(r"--testkit-seed=(\d+)", suite.run().text)[0] for _ in range(2)}
+
+    assert len(seeds) == 2
+    assert "--testkit-seed" not in plain
+    assert not (tmp_path / ".testkit").exists()
+
+
+@pytest.mark.slow
+def test_a_run_within_a_process_leaves_the_outer_runs_draws_alone(tmp_path: Path) -> None:
+    Suite(tmp_path / "inner", test_it="def test_it(unique): assert unique('inner')")
+    suite = Suite(
+        tmp_path,
+        test_outer="""
+        import pytest
+        from testkit.core.current import current
+
+        def test_it(unique):
+            draws = current.draws
+            assert pytest.main(["-p", "no:cacheprovider", "-p", "testkit.pytest_plugin.hooks", "-q", "inner"]) == 0
+            assert current.draws is draws and unique("x") != current.unique("x")
+    """,
+    )
+    outcome = suite.run("test_outer.py")
+
+    outcome.check(passed=1)
+
+
+def test_what_draws_is_loaded_at_the_first_draw_only() -> None:
+    script = (
+        "import sys, testkit.pytest_plugin.hooks\n"
+        "print([name for name in sys.modules if 'draw' in name])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "[]\n"
