@@ -32,8 +32,7 @@ class CountedDraws:
         self._numbers[space] += 1
         if self._numbers[space] > size:
             raise UsedUp(space)
-        # Not from the start: values from the whole of a space are met.
-        return (self._numbers[space] * 7_919_131 + size // 3) % size if size % 7_919_131 else 0
+        return (size // 3 + self._numbers[space]) % size  # not from the start, over the end
 
 
 def _base36(number: int, places: int) -> str:
