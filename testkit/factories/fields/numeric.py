@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +28,8 @@ __all__ = [
     "unique_numeric",
 ]
 
+WIDE: Final = Context(prec=1000)
+"""All digits that a column can keep; a project's own context may round."""
 USUAL: Final = Window(1, 1000)
 HABITS: Final = {
     "age": Window(18, 90),
@@ -88,14 +90,15 @@ def plain_integer(field: Field) -> Plain | None:
 
 
 def unique_integer(field: Field) -> Unique | None:
-    """Make whole numbers of all that the column can hold, positive ones where there are such."""
+    """Make whole numbers of all that the column can hold; see ``_positive``."""
     window = bounded(whole_of_integer(field.type), field.bounds, number)
-    return _positive(window).part(field.bounds).without(window.holes).unique(field.space)
+    return _positive(window, field).part(field.bounds).without(window.holes).unique(field.space)
 
 
-def _positive(window: Window) -> Window:
+def _positive(window: Window, field: Field) -> Window:
+    """Leave out what is below 1, unless a constraint says where the values begin."""
     positive = window.within(1, None)
-    return positive if positive.size else window
+    return positive if positive.size and field.bounds.low is None else window
 
 
 def _scale(column_type: Any) -> int:
@@ -128,7 +131,7 @@ def plain_numeric(field: Field) -> Plain | None:
 def unique_numeric(field: Field) -> Unique | None:
     """Make decimal numbers that differ in the digits that the column keeps."""
     _, window, scale = _numeric(field)
-    part = _positive(window).part(field.bounds).without(window.holes)
+    part = _positive(window, field).part(field.bounds).without(window.holes)
     exact = _exact_type(field)
     if not exact:
         part = part.within(-(2**DIGITS_OF_DOUBLE), 2**DIGITS_OF_DOUBLE)
@@ -141,7 +144,7 @@ def _decimals(
     if draw is None:
         return None
     if exact:
-        return lambda source: Decimal(draw(source)).scaleb(-scale)
+        return lambda source: Decimal(draw(source)).scaleb(-scale, WIDE)
     return lambda source: draw(source) / 10**scale
 
 
@@ -191,7 +194,7 @@ def _exact(field: Field) -> tuple[Window, Fraction]:
     step = Fraction(2) ** (max(1, math.ceil(largest)).bit_length() - digits)
     most = 2**digits
     window = bounded(Window(-most, most), field.bounds, _scaled(step))
-    return _positive(window).part(field.bounds).without(window.holes), step
+    return _positive(window, field).part(field.bounds).without(window.holes), step
 
 
 def _money(field: Field) -> Window:
@@ -207,5 +210,5 @@ def plain_money(field: Field) -> Plain | None:
 
 def unique_money(field: Field) -> Unique | None:
     """Make different whole amounts, as texts."""
-    draw = _positive(_money(field)).part(field.bounds).unique(field.space)
+    draw = _positive(_money(field), field).part(field.bounds).unique(field.space)
     return None if draw is None else lambda draws: str(draw(draws))

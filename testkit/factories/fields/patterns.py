@@ -37,7 +37,7 @@ SURE_LENGTH: Final = 11
 """Where there is room for this many characters, ``Draws.text`` gives at least ``LEAST_LENGTH``."""
 LEAST_LENGTH: Final = 9
 ENOUGH_TEXTS: Final = 2**40
-MOST_TEXTS: Final = 2**60
+MOST_TEXTS: Final = 2**62
 
 
 def both_patterns(one: str | None, other: str | None) -> str | None:

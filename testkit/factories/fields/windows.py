@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from testkit.factories.fields.bounds import Bounds
     from testkit.factories.fields.field import Draws
 
-__all__ = ["Window", "bounded", "usual"]
+__all__ = ["MOST", "Window", "bounded", "usual"]
 
+MOST: Final = 2**62
+"""So many values are enough of any space."""
 EXACT: Final = 2**53
 """How many values ``Random.random`` can tell apart."""
 
@@ -87,7 +89,8 @@ class Window:
 
     def unique(self, space: str) -> Callable[[Draws], int] | None:
         """Return what draws each of the numbers once; None where there is none."""
-        low, size, holes = self.low, self.size - len(self.holes), self.holes
+        low, holes = self.low, self.holes
+        size = min(self.size - len(holes), MOST)
         if size <= 0:
             return None
         if not holes:
