@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from factory.declarations import SKIP, SubFactory
-from factory.enums import get_builder_phase
 
 from testkit.factories.building import Builder, building
 from testkit.factories.chance import random_for
@@ -81,7 +80,7 @@ def _quick_columns(
             makers.append((name, partial(each.make, draws_now())))
         elif isinstance(each, (Cycled, Default)) and not getattr(each, "looks_at_others", False):
             makers.append((name, partial(each.value, None, None)))
-        elif get_builder_phase(each) is None and name in shape.attributes:
+        elif not _is_declaration(each) and name in shape.attributes:
             constants[name] = each
         else:
             return None
@@ -89,10 +88,14 @@ def _quick_columns(
     return {name: value for name, value in constants.items() if name in shape.attributes}, makers
 
 
+def _is_declaration(value: object) -> bool:
+    return getattr(value, "FACTORY_BUILDER_PHASE", None) is not None
+
+
 def _all_columns(meta: Any, fields: dict[str, Any]) -> bool:
     links = {link.name for link in meta.shape.parents}
     return all(
-        get_builder_phase(value) is None and (name in meta.shape.attributes or name in links)
+        not _is_declaration(value) and (name in meta.shape.attributes or name in links)
         for name, value in fields.items()
     )
 
@@ -154,7 +157,9 @@ def _parent_factory(declaration: Any) -> Any:
         declaration = declaration.parent
     if isinstance(declaration, Parent):
         return declaration.factory
-    return declaration.get_factory() if isinstance(declaration, SubFactory) else None
+    if isinstance(declaration, SubFactory):
+        return declaration.get_factory()  # type: ignore[no-untyped-call]
+    return None
 
 
 def _deep(fields: dict[str, Any], name: str | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import copy
 import datetime as dt
 import itertools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from factory.declarations import SKIP, BaseDeclaration, Maybe, SelfAttribute, SubFactory
 
@@ -19,7 +19,7 @@ from testkit.factories.registry import default_of, factory_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from testkit.factories.drawing import Draws
+    from testkit.factories.fields.field import Draws
     from testkit.factories.shape import Attribute, ParentLink
 
 __all__ = [
@@ -231,7 +231,7 @@ class Parent(BaseDeclaration):
     Skipped where the call gave the key itself; the default parent stands in where there is one.
     """
 
-    UNROLL_CONTEXT_BEFORE_EVALUATION: Final = False
+    UNROLL_CONTEXT_BEFORE_EVALUATION = False
 
     def __init__(self, link: ParentLink, root: Any, shared: Sequence[SharedKey]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

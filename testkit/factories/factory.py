@@ -126,22 +126,26 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
 
         Tasks that create through one session at once take turns.
         """
-        return await cls._in_async(lambda: cls.create(**fields))
+        made: T = await cls._in_async(lambda: cls.create(**fields))
+        return made
 
     @classmethod
     async def acreate_batch(cls, size: int, **fields: Any) -> list[T]:
         """Create several rows likewise, written together."""
-        return await cls._in_async(lambda: cls.create_batch(size, **fields))
+        made: list[T] = await cls._in_async(lambda: cls.create_batch(size, **fields))
+        return made
 
     @classmethod
     async def abulk(cls, size: int, **fields: Any) -> list[Any]:
         """Insert many rows by one statement, likewise."""
-        return await cls._in_async(lambda: cls.bulk(size, **fields))
+        keys: list[Any] = await cls._in_async(lambda: cls.bulk(size, **fields))
+        return keys
 
     @classmethod
     async def aget_or_create(cls, **fields: Any) -> T:
         """Return the row that has this natural key, or create it, likewise."""
-        return await cls._in_async(lambda: cls.get_or_create(**fields))
+        found: T = await cls._in_async(lambda: cls.get_or_create(**fields))
+        return found
 
     @classmethod
     def default(cls, parent: T) -> AbstractContextManager[None]:

@@ -20,8 +20,8 @@ def register(factory: type, *, name: str | None = None) -> None:
     """Define two fixtures in the calling module: a created row, and the factory itself.
 
     ``register(ModuleFactory)`` defines ``module`` and ``module_factory``; ``name`` is another one
-    for the first, and ``name`` with ``_factory`` for the second. In a conftest file every test below
-    has them. Raises TK409 where the module has something of that name.
+    for the first, and ``name`` with ``_factory`` for the second. In a conftest file every test
+    below has them. Raises TK409 where the module has something of that name.
     """
     made: Any = factory
     model: str = made._meta.model.__name__  # noqa: SLF001 - factory-boy's place for options

@@ -46,6 +46,11 @@ class FactoryOptions(SQLAlchemyOptions):
     At the declaration of a factory the other models need not exist yet.
     """
 
+    factory: Any
+    rename: dict[str, str]
+    derived: bool
+    sqlalchemy_session_persistence: str | None
+
     def __init__(self) -> None:
         self._declared = self._completed = False
         super().__init__()  # type: ignore[no-untyped-call]
@@ -114,8 +119,10 @@ class FactoryOptions(SQLAlchemyOptions):
         if self._completed or not self._declared or self.abstract:
             return
         with _completing:
-            if self._completed:
-                return
+            self._complete_once()
+
+    def _complete_once(self) -> None:
+        if not self._completed:
             self._derived, self._key_aware = self._find_derived(), self._find_key_aware()
             self._completed = True
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["Attribute", "ParentLink", "Shape", "shape_of"]
+
+
+_TELLING_APART: Final = (sa.PrimaryKeyConstraint, sa.UniqueConstraint, ExcludeConstraint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +124,7 @@ def _server_made(mapper: orm.Mapper[Any], column: sa.Column[Any]) -> bool:
         or column is mapper.version_id_col
         or column is mapper.polymorphic_on
         or isinstance(column.default, sa.Sequence)
-        or (
-            isinstance(table, sa.Table)
-            and table.autoincrement_column is column
-            and column.default is None
-        )
+        or (getattr(table, "autoincrement_column", None) is column and column.default is None)
     )
 
 
@@ -149,7 +148,7 @@ def _bounds(
         texts = [
             str(check.sqltext.compile(compile_kwargs={"literal_binds": True}))
             for check in table.constraints
-            if isinstance(check, sa.CheckConstraint) and check._type_bound is False  # noqa: SLF001 - an Enum's own
+            if isinstance(check, sa.CheckConstraint) and not check._type_bound  # noqa: SLF001 - an Enum's own
         ]
         for column, bounds in read_checks(texts, of_table).items():
             renamed = dataclasses.replace(
@@ -163,10 +162,8 @@ def _bounds(
 
 def _unique_groups(table: sa.Table) -> Iterator[list[sa.Column[Any]]]:
     for constraint in table.constraints:
-        if isinstance(constraint, (sa.PrimaryKeyConstraint, sa.UniqueConstraint)):
+        if isinstance(constraint, _TELLING_APART):
             yield list(constraint.columns)
-        elif isinstance(constraint, ExcludeConstraint):
-            yield [each for each in constraint.columns if isinstance(each, sa.Column)]
     for index in table.indexes:
         if index.unique:
             yield [
@@ -197,6 +194,7 @@ def _parents(
         pairs = [
             (names[local], relationship.mapper.get_property_by_column(remote).key)
             for local, remote in relationship.local_remote_pairs or ()
+            if isinstance(local, sa.Column) and isinstance(remote, sa.Column)
             if local in names and remote in relationship.mapper.columns.values()
         ]
         keys = frozenset(local for local, _ in pairs)

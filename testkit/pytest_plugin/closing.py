@@ -21,8 +21,8 @@ def close_after_test(
     """Call the closers in this order after the test, in its own loop.
 
     Under pytest-asyncio and anyio a fixture of theirs does it. A test that runs a loop of its own
-    (``asyncio.run``) has ended that loop by then: ``otherwise`` closes without one. So it does where
-    the fixture is asked for while the test runs: theirs can be set up no more.
+    (``asyncio.run``) has ended that loop by then: ``otherwise`` closes without one. So it does
+    where the fixture is asked for while the test runs, when theirs can be set up no more.
     """
     name = _closing_fixture(request)
     if name is not None and not (otherwise and _loop_runs()):

@@ -10,7 +10,6 @@ import factory
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from testkit.core.messages import TestkitError
@@ -18,6 +17,8 @@ from testkit.factories import Factory, bound_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy.ext.asyncio import AsyncSession
 
     from testkit.isolation.database import Database
 
@@ -79,7 +80,7 @@ def count(database: Database, model: type[Base]) -> int | None:
 
 
 def test_a_graph_of_rows_is_committed_at_once(tables: Database, db_session: Session) -> None:
-    commits = []
+    commits: list[object] = []
     sa.event.listen(db_session, "after_commit", commits.append)
     BookFactory.create()
 
@@ -87,7 +88,7 @@ def test_a_graph_of_rows_is_committed_at_once(tables: Database, db_session: Sess
 
 
 def test_so_is_a_batch(tables: Database, db_session: Session) -> None:
-    commits = []
+    commits: list[object] = []
     sa.event.listen(db_session, "after_commit", commits.append)
     books = BookFactory.create_batch(25)
 
@@ -162,7 +163,7 @@ def test_a_conflict_in_get_or_create_rolls_nothing_of_the_callers_back(
     db_session.add_all([Author(name="one"), Author(name="two")])
     db_session.flush()
 
-    overtaken = []
+    overtaken: list[bool] = []
 
     @sa.event.listens_for(db_session, "before_flush")
     def overtake(session: Session, *_: object) -> None:

@@ -98,7 +98,9 @@ def test_every_column_that_needs_a_value_has_one_at_construction() -> None:
 def test_defaults_of_the_model_are_there_and_nulls_and_the_servers_are_left_alone() -> None:
     team = TeamFactory.build()
 
-    assert (team.open, team.motto, team.created_at) == (True, None, None)
+    left: list[object] = [team.open, team.motto, team.created_at]
+
+    assert left == [True, None, None]
 
 
 def test_what_the_server_gave_can_be_read_without_a_query(tables: Database) -> None:
@@ -176,14 +178,14 @@ def test_a_lazy_attribute_sees_derived_fields() -> None:
 
 
 def test_factories_of_factory_boy_can_be_mixed_in(tables: Database) -> None:
-    class PlainFactory(factory.alchemy.SQLAlchemyModelFactory):  # type: ignore[misc,name-defined]  # its stubs
+    class PlainFactory(factory.alchemy.SQLAlchemyModelFactory):
         class Meta:
             model = Team
 
         name = factory.Sequence(lambda n: f"plain-{n}")  # type: ignore[attr-defined,no-untyped-call]
         size = 11
 
-    class MixedFactory(PlainFactory, Factory[Team]):
+    class MixedFactory(PlainFactory, Factory[Team]):  # type: ignore[misc]  # two of Meta
         pass
 
     team = MixedFactory.create()

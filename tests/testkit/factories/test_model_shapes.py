@@ -26,7 +26,8 @@ def tables(database: Database) -> Database:
 
 
 def empty_factory(model: type) -> Any:
-    return type(Factory)("EmptyFactory", (Factory,), {"Meta": type("Meta", (), {"model": model})})
+    metaclass: Any = type(Factory)
+    return metaclass("EmptyFactory", (Factory,), {"Meta": type("Meta", (), {"model": model})})
 
 
 def test_there_are_forty_of_them() -> None:

@@ -51,9 +51,7 @@ class Guid(TypeDecorator[uuid.UUID]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(
-            pg.UUID() if dialect.name == "postgresql" else sa.CHAR(32)
-        )
+        return dialect.type_descriptor(pg.UUID() if dialect.name == "postgresql" else sa.CHAR(32))
 
     def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
         return value if value is None or isinstance(value, uuid.UUID) else uuid.UUID(value)
@@ -107,7 +105,9 @@ TYPES: Final[dict[str, TypeEngine[Any]]] = {
     "uuid_pg": pg.UUID(),
     "enum": COLOUR,
     "enum_values": sa.Enum(
-        Colour, name="colour_value", values_callable=lambda members: [each.value for each in members]
+        Colour,
+        name="colour_value",
+        values_callable=lambda members: [each.value for each in members],
     ),
     "enum_char": sa.Enum(Colour, native_enum=False, create_constraint=True, name="colour_char"),
     "enum_texts": pg.ENUM("one", "two", name="texts"),
