@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from factory.builder import StepBuilder
 from factory.declarations import SKIP
 
+from testkit.core.current import current
 from testkit.factories.registry import default_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ class Builder(StepBuilder):
                     return found
             if _payload.get():
                 return SKIP
-        return super().build(parent_step, force_sequence)  # type: ignore[no-untyped-call]
+        if current.profile is None:
+            return super().build(parent_step, force_sequence)  # type: ignore[no-untyped-call]
+        with current.profile.making(meta.factory, self.strategy):
+            return super().build(parent_step, force_sequence)  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager

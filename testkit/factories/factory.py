@@ -13,6 +13,7 @@ from testkit.factories.construct import fill_keys, unknown_attribute
 from testkit.factories.natural_key import find, inserted_or_found, natural_key
 from testkit.factories.options import FactoryMeta, FactoryOptions
 from testkit.factories.payload import payload_of
+from testkit.factories.profile import profiled
 from testkit.factories.registry import reusing
 from testkit.factories.sessions import (
     async_session_of,
@@ -71,6 +72,7 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
         def build_batch(cls, size: int, **fields: Any) -> list[T]: ...  # noqa: D102
 
     @classmethod
+    @profiled("batch")
     def create_batch(cls, size: int, **fields: Any) -> list[T]:
         """Create several rows, written together."""
         with building(writing="together"):
@@ -90,6 +92,7 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
             return payload_of(cls, fields)
 
     @classmethod
+    @profiled("bulk")
     def bulk(cls, size: int, **fields: Any) -> list[Any]:
         """Insert many rows by one statement, and return their primary keys in order.
 
@@ -103,6 +106,7 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
         return keys
 
     @classmethod
+    @profiled("create")
     def get_or_create(cls, **fields: Any) -> T:
         """Return the row that has this natural key, or create it.
 
