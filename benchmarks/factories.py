@@ -120,9 +120,7 @@ def _by_hand(number: int) -> dict[str, Any]:
 def _constructed() -> Product:
     number = next(_numbers)
     vendor = Vendor(id=uuid.uuid4(), name=f"hand-{number:06d}")
-    return Product(
-        id=uuid.uuid4(), vendor=vendor, active=True, settings={}, **_by_hand(number)
-    )
+    return Product(id=uuid.uuid4(), vendor=vendor, active=True, settings={}, **_by_hand(number))
 
 
 def _poly() -> Any:

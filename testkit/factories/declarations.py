@@ -260,12 +260,11 @@ class Parent(BaseDeclaration):
             value = source if key.of_parent is None else getattr(source, key.of_parent, None)
             if value is not None and value is not SKIP:
                 extra.setdefault(key.remote, value)
-        return step.recurse(self.factory, extra)
+        return step.recurse(self.factory_beside(step.builder.factory_meta.factory), extra)
 
-    @property
-    def factory(self) -> Any:
-        """What makes the parent: a later declaration may bring another factory."""
-        return factory_for(self.link.target, self._root)
+    def factory_beside(self, child: Any) -> Any:
+        """Return what makes the parent; a later declaration may bring another factory."""
+        return factory_for(self.link.target, self._root, child.__module__)
 
 
 def drop_idle_traits(instance: Any, extra: dict[str, Any]) -> None:
