@@ -6,14 +6,13 @@ import multiprocessing
 import re
 import resource
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from testkit.cli.drawn import who_drew
 from testkit.core.messages import TestkitError
 from testkit.system.draw_log import read_logs
 from tests.support.commands import called
@@ -173,11 +172,10 @@ SUITE: Final = """
 
     @pytest.mark.parametrize("odd", ["\\x1b[31m"], ids=["\\x1b[31m"])
     def test_first(unique, odd):
-        tell("first", unique("module"), current.draws.text("m", length=11), current.draws.large())
+        tell("first", unique("module"), current.uuid_version, current.seed)
 
     def test_second(unique, rows):
-        tell("second", unique("module"), current.draws.text("m", length=2, space="t.code"),
-             current.draws.number("t.n", 30_000), current.doing)
+        tell("second", unique("module"), current.draws.text("m", length=2, space="t.code"), current.doing)
 """
 
 
@@ -196,73 +194,32 @@ def values(folder: Path, name: str) -> list[str]:
     return (folder / name).read_text().splitlines()
 
 
-def explained(folder: Path, value: str) -> str:
-    """Return the only line about a value, below the headings."""
-    done = called("explain", value, folder=folder)
+def test_explain_says_which_test_drew_a_value(drawn: Path) -> None:
+    name, _, doing = values(drawn, "second")
+    done = called("explain", f"<{name.upper()}@example.com>", folder=drawn)
+    [headings, line] = done.stdout.splitlines()
 
     assert (done.returncode, done.stderr) == (0, "")
-    [headings, line] = done.stdout.splitlines()
-    assert headings.split()[:3] == ["DRAWN", "BY", "WORKER"]
-    assert re.search(r"  main +20\d\d-\d\d-\d\d \d\d:\d\d:\d\d  ", line)
-    return line
+    assert doing == "test_it.py::test_second"
+    assert headings.split() == ["DRAWN", "BY", "WORKER", "AT", "(UTC)", "SPACE", "VALUE"]
+    assert re.match(rf"{doing} +main +20\d\d-\d\d-\d\d \d\d:\d\d:\d\d +- ", line)
 
 
-def test_explain_says_which_test_drew_a_text_whatever_stands_around_it(drawn: Path) -> None:
-    name = values(drawn, "second")[0]
-
-    assert explained(drawn, name).startswith("test_it.py::test_second ")
-    assert explained(drawn, f"<{name.upper()}@example.com>").startswith("test_it.py::test_second ")
-
-
-def test_explain_knows_short_texts_numbers_and_their_column(drawn: Path) -> None:
-    _, short, number, _ = values(drawn, "second")
-
-    assert re.search(r"^test_it.py::test_second .* t\.code ", explained(drawn, short.upper()))
-    assert re.search(r"^test_it.py::test_second .* t\.n ", explained(drawn, f" {number} "))
-
-
-def test_explain_shows_a_test_with_control_characters_escaped(drawn: Path) -> None:
-    for value in values(drawn, "first"):
-        assert explained(drawn, value).startswith(r"test_it.py::test_first[\x1b[31m] ")
-
-
-def test_explain_names_a_fixture_wider_than_a_test(drawn: Path) -> None:
-    name, doing = values(drawn, "rows")
+def test_who_drew_is_told_of_fixtures_short_texts_and_odd_tests(
+    drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(drawn)
+    in_fixture, doing = values(drawn, "rows")
+    odd, short = values(drawn, "first")[0], values(drawn, "second")[1]
 
     assert doing == "module fixture rows of test_it.py"
-    assert explained(drawn, name).startswith(doing)
-    assert values(drawn, "second")[3] == "test_it.py::test_second"
+    assert doing in who_drew(in_fixture)
+    assert r"test_it.py::test_first[\x1b[31m]" in who_drew(odd)
+    assert re.search(r"test_it.py::test_second .* t\.code ", who_drew(short))
 
 
-def test_explain_lists_everybody_the_newest_first(tmp_path: Path) -> None:
-    for worker in ("gw0", "gw1"):
-        drawer = Drawer(tmp_path, worker=worker)
-        for turn in (1, 2):
-            drawer.running.begin_test(f"test_it[{worker}-{turn}]")
-            drawer.draws.number("t.n", 1)
-            drawer.running.end_test()
-        drawer.end()
-    done = called("explain", "0", folder=tmp_path)
-
-    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == [
-        *("test_it[gw1-2]", "test_it[gw1-1]", "test_it[gw0-2]", "test_it[gw0-1]")
-    ]
-
-
-@pytest.mark.parametrize("value", ["module-gw1-00000000-0042", "no such value", "\x1b[31m"])
-def test_explain_says_that_nobody_is_known(drawn: Path, value: str) -> None:
-    done = called("explain", value, folder=drawn)
-
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "TK412: No log says which test drew" in done.stderr
-    assert str(drawn / FOLDER) in done.stderr
-    assert "\x1b" not in done.stderr
-
-
-def test_a_value_that_was_not_drawn_any_more_is_nobodys(drawn: Path) -> None:
-    name = values(drawn, "second")[0]
-
-    assert called("explain", f"{name[:-4]}9999", folder=drawn).returncode == 1
+def test_the_slots_of_the_run_hold_what_is_configured(drawn: Path) -> None:
+    assert values(drawn, "first")[1:] == ["7", "41"]
 
 
 def test_the_header_shows_the_seed_and_how_to_have_it_again(drawn: Path) -> None:
@@ -288,9 +245,9 @@ def test_after_a_kill_it_is_known_who_drew(tmp_path: Path) -> None:
     wait_until((tmp_path / "name").exists)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    done = called("explain", (tmp_path / "name").read_text(), folder=tmp_path)
 
-    name = (tmp_path / "name").read_text()
-    assert explained(tmp_path, name).startswith("test_it.py::test_it ")
+    assert "test_it.py::test_it " in done.stdout
 
 
 @pytest.mark.slow
@@ -353,15 +310,3 @@ def test_a_run_within_a_process_leaves_the_outer_runs_draws_alone(tmp_path: Path
     outcome = suite.run("test_outer.py")
 
     outcome.check(passed=1)
-
-
-def test_what_draws_is_loaded_at_the_first_draw_only() -> None:
-    script = (
-        "import sys, testkit.pytest_plugin.hooks\n"
-        "print([name for name in sys.modules if 'draw' in name])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-
-    assert done.stdout == "[]\n"
