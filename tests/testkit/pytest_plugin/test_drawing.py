@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import re
 import resource
 import signal
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
@@ -19,9 +21,6 @@ from tests.support.commands import called
 from tests.support.drawing import Drawer, drawn_by_processes
 from tests.support.suites import Suite
 from tests.support.waiting import wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 FOLDER: Final = ".testkit/draws"
 
@@ -68,49 +67,84 @@ def draw_some(drawer: Drawer) -> list[object]:
         *(draws.text("m") for _ in range(3)),
         *(draws.large() for _ in range(3)),
         *(draws.number("t.wide", 2**31) for _ in range(3)),
-        *(draws.number("t.n", 50) for _ in range(3)),
+        *(draws.number("t.n", 50_000) for _ in range(3)),
     ]
 
 
-def forked(draw: Callable[[], list[object]]) -> list[object]:
-    """Return what a child process draws that was made by fork."""
-    context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe()
-    child = context.Process(target=lambda: theirs.send(draw()))
-    child.start()
-    theirs.close()
-    drawn: list[object] = ours.recv()
-    child.join()
+FORKING: Final = """
+import json, os, sys, threading
+from tests.support.drawing import Drawer
+from tests.testkit.pytest_plugin.test_drawing import draw_some
 
-    assert child.exitcode == 0
-    return drawn
+def forked():
+    ours, theirs = os.pipe()
+    if os.fork() == 0:
+        os.write(theirs, json.dumps(draw_some(drawer)).encode())
+        drawer.end()
+        os._exit(0)
+    os.wait()
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as answer:
+        return json.loads(answer.read())
+
+def draw_on():
+    while not ended.is_set():
+        drawer.draws.text("m")
+        drawer.draws.number("t.other", 50_000)
+        drawer.running.begin_test("test_it")
+
+drawer = Drawer(sys.argv[1])
+drawer.running.begin_test("test_it")
+ended = threading.Event()
+if sys.argv[2] == "threads":
+    threading.Thread(target=draw_on).start()
+drawn = draw_some(drawer)
+if os.fork() == 0:
+    drawer.end()  # without a draw of its own
+    os._exit(0)
+os.wait()
+for _ in range(int(sys.argv[3])):
+    drawn += forked() + draw_some(drawer)
+ended.set()
+drawer.end()
+print(json.dumps([drawn, drawer.draws.count]))
+"""
 
 
-def test_a_forked_child_draws_other_values_than_its_parent(tmp_path: Path) -> None:
-    drawer = Drawer(tmp_path)
-    drawer.running.begin_test("test_it")
-    drawn = draw_some(drawer)
-    for _ in range(2):
-        drawn += forked(lambda: draw_some(drawer))
-        drawn += draw_some(drawer)
-    drawer.end()
+def drawn_with_forks(root: Path, threads: str, children: int) -> tuple[list[object], int]:
+    """Return what a process and its children drew, and the last count of the process itself."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING, str(root), threads, str(children)],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
-    assert len(set(drawn)) == 12 * 5
-    assert len(list(read_logs(tmp_path / FOLDER))) == 3
-    assert {each.doing for log in read_logs(tmp_path / FOLDER) for each in log.counts} == {
-        "test_it"
-    }
+    assert done.returncode == 0, done.stderr
+    drawn, count = json.loads(done.stdout)
+    return drawn, count
 
 
-def test_a_forked_child_does_not_end_the_log_of_its_parent(tmp_path: Path) -> None:
-    drawer = Drawer(tmp_path)
-    drawer.draws.text("m")
-    forked(lambda: [drawer.end()])
-    drawer.draws.text("m")
-    drawer.end()
-    [log] = read_logs(tmp_path / FOLDER)
+def test_a_forked_child_draws_other_values_than_its_parent_and_has_a_log_of_its_own(
+    tmp_path: Path,
+) -> None:
+    drawn, count = drawn_with_forks(tmp_path, "no threads", 2)
+    logs = list(read_logs(tmp_path / FOLDER))
+    texts = [file.read_text() for file in (tmp_path / FOLDER).glob("*.log")]
 
-    assert log.last == 2
+    assert [text.count('"last"') for text in texts] == [1, 1, 1]
+    assert len(set(drawn)) == len(drawn) == 12 * 5
+    assert sorted(log.last for log in logs) == [6, 6, count]
+    assert {each.doing for log in logs for each in log.counts} == {"test_it"}
+
+
+@pytest.mark.slow
+def test_a_child_that_is_forked_in_the_middle_of_a_draw_can_draw(tmp_path: Path) -> None:
+    drawn, _ = drawn_with_forks(tmp_path, "threads", 40)
+
+    assert len(set(drawn)) == len(drawn) == 12 * 81
 
 
 @pytest.mark.parametrize("kind", ["a file", "a link", "no folder"])
@@ -174,6 +208,13 @@ SUITE: Final = """
     def test_first(unique, odd):
         tell("first", unique("module"), current.uuid_version, current.seed)
 
+    @pytest.fixture(scope="module", params=["one", "two"])
+    def only():
+        return current.draws.number("t.only", 1)
+
+    def test_free_again(only):
+        current.draws.number("t.each", 1)
+
     def test_second(unique, rows):
         tell("second", unique("module"), current.draws.text("m", length=2, space="t.code"), current.doing)
 """
@@ -186,7 +227,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     suite.configure("uuid_version = '7'")
     outcome = suite.run("--testkit-seed=41")
     (suite.folder / "output").write_text(outcome.text)
-    outcome.check(passed=2)
+    outcome.check(passed=4)
     return suite.folder
 
 
