@@ -9,11 +9,18 @@ from __future__ import annotations
 import re
 import string
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from testkit.factories.fields.expressions import PRINTABLE, Item, Part, read_expression
+from testkit.factories.fields.expressions import (
+    PRINTABLE,
+    Branch,
+    Expression,
+    Item,
+    Part,
+    read_expression,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,7 +51,64 @@ def both_patterns(one: str | None, other: str | None) -> str | None:
     """Return a pattern that is found where both are."""
     if one is None or other is None or one == other:
         return other if one is None else one
-    return rf"^(?=[\s\S]*(?:{one}))(?=[\s\S]*(?:{other}))"
+    several = dict.fromkeys(_several(one) + _several(other))
+    return f"^{_AHEAD}{_BETWEEN.join(several)}))"
+
+
+_AHEAD: Final = r"(?=[\s\S]*(?:"
+_BETWEEN: Final = "))" + _AHEAD
+
+
+def _several(pattern: str) -> list[str]:
+    """Return the patterns that ``both_patterns`` put together."""
+    if not pattern.startswith(f"^{_AHEAD}"):
+        return [pattern]
+    return pattern[1:].removeprefix(_AHEAD).removesuffix("))").split(_BETWEEN)
+
+
+@lru_cache(maxsize=512)
+def _read(pattern: str) -> Expression | None:
+    """Read a pattern; of several, all but one must only say which characters there are."""
+    expressions = [read_expression(each) for each in _several(pattern)]
+    read = [expression for expression in expressions if expression is not None]
+    alphabets = [chars for chars in map(_alphabet, read) if chars is not None]
+    others = [expression for expression in read if _alphabet(expression) is None]
+    if len(read) < len(expressions) or len(others) > 1:
+        return None
+    if len(read) == 1:
+        return read[0]
+    chars = PRINTABLE.intersection(*alphabets)
+    wholes = [branch.whole() for other in others for branch in other.branches]
+    narrowed = [_narrowed(whole, chars) for whole in wholes or [(Part(chars, 0, None),)]]
+    branches = [Branch(items, True, True) for items in narrowed if items is not None]
+    return Expression(tuple(branches)) if branches else None
+
+
+def _alphabet(expression: Expression) -> frozenset[str] | None:
+    """Return the characters of an expression that says no more, such as ``^[a-z]*$``."""
+    match expression.branches:
+        case (Branch((Part(chars, 0 | 1, None),), True, True),):
+            return chars
+    return None
+
+
+def _narrowed(items: tuple[Item, ...], chars: frozenset[str]) -> tuple[Item, ...] | None:
+    """Return items of these characters alone; None where one must have others."""
+    narrowed: list[Item] = []
+    for item in items:
+        if isinstance(item, Part):
+            left: Item | None = (
+                replace(item, chars=item.chars & chars) if item.chars & chars else None
+            )
+        else:
+            branches = [_narrowed(branch, chars) for branch in item.branches]
+            kept = tuple(branch for branch in branches if branch is not None)
+            left = replace(item, branches=kept) if kept else None
+        if left is not None:
+            narrowed.append(left)
+        elif item.low > 0:
+            return None
+    return tuple(narrowed)
 
 
 def matches(pattern: str, value: object) -> bool:
@@ -55,7 +119,7 @@ def matches(pattern: str, value: object) -> bool:
 
 @lru_cache(maxsize=512)
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    expression = read_expression(pattern)
+    expression = _read(pattern)
     try:
         with warnings.catch_warnings():
             # What Python reads otherwise than Postgres, such as [[:alpha:]], is only warned of.
@@ -144,13 +208,13 @@ def spelled(number: int, places: list[str]) -> str:
 
 def sample(pattern: str, random: Random, *, min_length: int, max_length: int | None) -> str | None:
     """Return a text that matches, or None where the pattern cannot be turned round."""
-    expression = read_expression(pattern)
+    expression = _read(pattern)
     if expression is None:
         return None
     branch = random.choice(expression.branches)
     parts = _expanded(branch.whole(), random.choice, random.randint)
     counts = [part.low for part in parts]
-    wished = max(min_length, sum(counts) + random.randint(0, 6))
+    wished = max(min_length, sum(counts) + random.randint(2, 8))
     wished = wished if max_length is None else min(wished, max_length)
     for at, part in enumerate(parts):
         spare = wished - sum(counts)
@@ -164,7 +228,7 @@ def sample(pattern: str, random: Random, *, min_length: int, max_length: int | N
 
 def _first_parts(pattern: str) -> list[Part]:
     """Return the pattern as its first alternatives in a row; nothing where it cannot be read."""
-    expression = read_expression(pattern)
+    expression = _read(pattern)
     if expression is None:
         return []
     return _expanded(expression.branches[0].whole(), lambda branches: branches[0], _once)
