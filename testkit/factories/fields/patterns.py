@@ -8,19 +8,12 @@ from __future__ import annotations
 
 import re
 import string
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from testkit.factories.fields.expressions import (
-    PRINTABLE,
-    Branch,
-    Expression,
-    Item,
-    Part,
-    read_expression,
-)
+from testkit.factories.fields.expressions import PRINTABLE, Expression, Item, Part
+from testkit.factories.fields.several_patterns import matches, readings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,8 +23,6 @@ __all__ = [
     "SURE_LENGTH",
     "TextSlot",
     "alphabets",
-    "both_patterns",
-    "matches",
     "sample",
     "spelled",
     "text_slot",
@@ -43,90 +34,10 @@ TEXT_ALPHABET: Final = frozenset(string.ascii_lowercase + string.digits + "-")
 SURE_LENGTH: Final = 11
 """Where there is room for this many characters, ``Draws.text`` gives at least ``LEAST_LENGTH``."""
 LEAST_LENGTH: Final = 9
+PROBES: Final = ("a" * SURE_LENGTH, "0-" * SURE_LENGTH, "shop-gw1-7f3a9c2e-0042")
+"""Such texts as ``Draws.text`` may give."""
 ENOUGH_TEXTS: Final = 2**40
 MOST_TEXTS: Final = 2**62
-
-
-def both_patterns(one: str | None, other: str | None) -> str | None:
-    """Return a pattern that is found where both are."""
-    if one is None or other is None or one == other:
-        return other if one is None else one
-    several = dict.fromkeys(_several(one) + _several(other))
-    return f"^{_AHEAD}{_BETWEEN.join(several)}))"
-
-
-_AHEAD: Final = r"(?=[\s\S]*(?:"
-_BETWEEN: Final = "))" + _AHEAD
-
-
-def _several(pattern: str) -> list[str]:
-    """Return the patterns that ``both_patterns`` put together."""
-    if not pattern.startswith(f"^{_AHEAD}"):
-        return [pattern]
-    return pattern[1:].removeprefix(_AHEAD).removesuffix("))").split(_BETWEEN)
-
-
-@lru_cache(maxsize=512)
-def _read(pattern: str) -> Expression | None:
-    """Read a pattern; of several, all but one must only say which characters there are."""
-    expressions = [read_expression(each) for each in _several(pattern)]
-    read = [expression for expression in expressions if expression is not None]
-    alphabets = [chars for chars in map(_alphabet, read) if chars is not None]
-    others = [expression for expression in read if _alphabet(expression) is None]
-    if len(read) < len(expressions) or len(others) > 1:
-        return None
-    if len(read) == 1:
-        return read[0]
-    chars = PRINTABLE.intersection(*alphabets)
-    wholes = [branch.whole() for other in others for branch in other.branches]
-    narrowed = [_narrowed(whole, chars) for whole in wholes or [(Part(chars, 0, None),)]]
-    branches = [Branch(items, True, True) for items in narrowed if items is not None]
-    return Expression(tuple(branches)) if branches else None
-
-
-def _alphabet(expression: Expression) -> frozenset[str] | None:
-    """Return the characters of an expression that says no more, such as ``^[a-z]*$``."""
-    match expression.branches:
-        case (Branch((Part(chars, 0 | 1, None),), True, True),):
-            return chars
-    return None
-
-
-def _narrowed(items: tuple[Item, ...], chars: frozenset[str]) -> tuple[Item, ...] | None:
-    """Return items of these characters alone; None where one must have others."""
-    narrowed: list[Item] = []
-    for item in items:
-        if isinstance(item, Part):
-            left: Item | None = (
-                replace(item, chars=item.chars & chars) if item.chars & chars else None
-            )
-        else:
-            branches = [_narrowed(branch, chars) for branch in item.branches]
-            kept = tuple(branch for branch in branches if branch is not None)
-            left = replace(item, branches=kept) if kept else None
-        if left is not None:
-            narrowed.append(left)
-        elif item.low > 0:
-            return None
-    return tuple(narrowed)
-
-
-def matches(pattern: str, value: object) -> bool:
-    """Say whether a text has the pattern; False where the pattern cannot be read."""
-    compiled = _compiled(pattern)
-    return isinstance(value, str) and compiled is not None and bool(compiled.search(value))
-
-
-@lru_cache(maxsize=512)
-def _compiled(pattern: str) -> re.Pattern[str] | None:
-    expression = _read(pattern)
-    try:
-        with warnings.catch_warnings():
-            # What Python reads otherwise than Postgres, such as [[:alpha:]], is only warned of.
-            warnings.simplefilter("error")
-            return re.compile(expression.rendered() if expression else pattern)
-    except (re.error, Warning, OverflowError, RecursionError):
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +51,16 @@ class TextSlot:
 
 def text_slot(pattern: str, *, max_length: int | None = None, ending: str = "") -> TextSlot | None:
     """Find the place for a drawn text; ``ending`` comes last where the pattern takes it."""
-    parts = _first_parts(pattern)
+    for expression in readings(pattern):
+        slot = _slot(_first_parts(expression), max_length, ending)
+        if slot and all(
+            matches(pattern, f"{slot.head}{text[: slot.room]}{slot.tail}") for text in PROBES
+        ):
+            return slot
+    return None
+
+
+def _slot(parts: list[Part], max_length: int | None, ending: str) -> TextSlot | None:
     for at, part in enumerate(parts):
         if part.chars >= TEXT_ALPHABET and part.low <= LEAST_LENGTH:
             head, tail = _least(parts[:at]), _tail(parts[at:], ending)
@@ -169,7 +89,20 @@ def alphabets(pattern: str, *, min_length: int, max_length: int | None) -> list[
     Two such texts that differ in one place are different without regard to case as well. As many
     places are taken as give ``ENOUGH_TEXTS``, if there are so many.
     """
-    parts = [(part, _caseless(part.chars)) for part in _first_parts(pattern)]
+    for expression in readings(pattern):
+        places = _places(_first_parts(expression), min_length, max_length)
+        if places and all(matches(pattern, spelled(number, places)) for number in _tried(places)):
+            return places
+    return None
+
+
+def _tried(places: list[str]) -> range:
+    size = texts_in(places)
+    return range(0, size, max(1, size // 16))
+
+
+def _places(first: list[Part], min_length: int, max_length: int | None) -> list[str] | None:
+    parts = [(part, _caseless(part.chars)) for part in first]
     counts = [part.low for part, _ in parts]
 
     def places() -> list[str]:
@@ -207,11 +140,14 @@ def spelled(number: int, places: list[str]) -> str:
 
 
 def sample(pattern: str, random: Random, *, min_length: int, max_length: int | None) -> str | None:
-    """Return a text that matches, or None where the pattern cannot be turned round."""
-    expression = _read(pattern)
-    if expression is None:
+    """Return a text for the pattern, or None where it cannot be turned round.
+
+    It matches, unless several patterns were put together.
+    """
+    expressions = readings(pattern)
+    if not expressions:
         return None
-    branch = random.choice(expression.branches)
+    branch = random.choice(random.choice(expressions).branches)
     parts = _expanded(branch.whole(), random.choice, random.randint)
     counts = [part.low for part in parts]
     wished = max(min_length, sum(counts) + random.randint(2, 8))
@@ -226,11 +162,8 @@ def sample(pattern: str, random: Random, *, min_length: int, max_length: int | N
     )
 
 
-def _first_parts(pattern: str) -> list[Part]:
-    """Return the pattern as its first alternatives in a row; nothing where it cannot be read."""
-    expression = _read(pattern)
-    if expression is None:
-        return []
+def _first_parts(expression: Expression) -> list[Part]:
+    """Return an expression as its first alternatives in a row."""
     return _expanded(expression.branches[0].whole(), lambda branches: branches[0], _once)
 
 
