@@ -59,12 +59,25 @@ _open: ContextVar[_Call | None] = ContextVar("testkit_profile", default=None)
 
 @dataclass(slots=True)
 class WorkForTest:
-    """What factories did for one test and its own fixtures; ``failed``: one of them raised."""
+    """What factories did for one test and its own fixtures; ``failed``: one of them raised.
+
+    ``fixtures`` are those whose sessions they wrote through; ``others``: also through a session of
+    their own.
+    """
 
     owner: object
     rows: int = 0
     seconds: float = 0.0
     failed: bool = False
+    fixtures: set[str] = field(default_factory=set)
+    others: bool = False
+
+    def add_session(self, options: Any) -> None:
+        """Note where a factory with these options writes."""
+        own = ("sqlalchemy_session", "sqlalchemy_session_factory")
+        named = ("session_fixture", "async_session_fixture")
+        self.others = self.others or any(getattr(options, name, None) is not None for name in own)
+        self.fixtures.update(getattr(options, name) for name in named if hasattr(options, name))
 
 
 class Profile:
@@ -178,7 +191,9 @@ class Profile:
         test = self._test
         if call.owner is not test.owner:
             return
-        test.rows += made if call.how != "build" else 0
+        if made and call.how != "build":
+            test.rows += made
+            test.add_session(getattr(call.factory, "_meta", None))
         test.seconds += seconds if call.outer is None else 0.0
         test.failed = test.failed or not returned
 

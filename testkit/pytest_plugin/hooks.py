@@ -170,7 +170,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     if current.profile is not None:
         from testkit.pytest_plugin import profiling
 
-        profiling.of(item.config).finish_test(item.nodeid)
+        profiling.of(item.config).finish_test(item)
     return result
 
 

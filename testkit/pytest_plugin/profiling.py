@@ -54,15 +54,19 @@ class Profiling:
             self._is_recording = True
             database.queries.follow(self._statements)
 
-    def finish_test(self, nodeid: str) -> None:
+    def finish_test(self, item: pytest.Item) -> None:
         """Judge the test that is over; not one that failed, or that wanted a factory to fail."""
         work, session = self._work, self._session
         if not work.rows or work.failed or session.cut_short or session.failed:
             return
+        # No statement is sent for an object that a session holds: who has the session may read it.
+        is_shared = work.others or not work.fixtures.isdisjoint(getattr(item, "fixturenames", ()))
         use = self._use()
+        if use == "unread" and is_shared:
+            use = "unclear"
         self._judged["unclear"] += use == "unclear"
         if use == "unread":
-            self._judged["unread"].append([work.seconds, work.rows, nodeid])
+            self._judged["unread"].append([work.seconds, work.rows, item.nodeid])
 
     def _use(self) -> Use:
         if self._unseen.happened():
