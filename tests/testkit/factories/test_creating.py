@@ -394,8 +394,9 @@ def test_objects_are_typed(db_session: Session) -> None:
     many = assert_type(ShelfFactory.create_batch(1), list[Shelf])
     body = assert_type(ShelfFactory.payload(), dict[str, Any])
     found = assert_type(ShelfFactory.get_or_create(name="x"), Shelf)
+    called = assert_type(ShelfFactory(), Shelf)
 
-    assert len({shelf, found, *many, ShelfFactory.build()}) == 4
+    assert len({shelf, found, called, *many, ShelfFactory.build()}) == 5
     assert list(body) == ["name"]
 
 
