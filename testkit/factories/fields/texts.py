@@ -51,7 +51,7 @@ def plain_text(field: Field) -> Plain | None:
 def unique_text(field: Field) -> Unique | None:
     """Make texts that begin with the field's prefix, in lower case."""
     bounds = _bounds(field)
-    if bounds.max_length == 0:
+    if bounds.max_length is not None and bounds.max_length < (bounds.min_length or 1):
         return None
     draw = _matching(field, bounds) if bounds.pattern else _drawn(field, bounds)
     return draw if draw is None else _admitted(draw, bounds)
@@ -98,7 +98,7 @@ def _pool(bounds: Bounds, make: Callable[[Random], str], random: Random) -> list
     def upper() -> str:
         return _cut(make(random).upper(), high)
 
-    for maker in (lambda: make(random), lower, upper, matching, fitted):
+    for maker in (lambda: make(random), lower, fitted, upper, matching):
         tried = (maker() for _ in range(2 * POOL))
         found = list(dict.fromkeys(text for text in tried if text and bounds.admits(text)))
         if len(found) >= POOL // 8:
