@@ -67,8 +67,8 @@ def _with_multiples(found: Condition) -> Mapping[str, Bounds]:
 
 def _conjuncts(text: str) -> Iterator[Node]:
     """Give the conditions that all must hold; what cannot be read among them is left out."""
-    words = tokens(text)
-    return _flat(words) if words else iter(())
+    words = tokens(text) or []
+    return _flat(words[1:] if words[:1] == [Token("word", "check")] else words)
 
 
 def _flat(words: list[Token]) -> Iterator[Node]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +28,9 @@ def plain_member(field: Field) -> Plain | None:
 
 def unique_member(field: Field) -> Unique | None:
     """Make each of the few values once."""
-    space, members = field.space, _different(_members(field))
+    space, members = field.space, list(dict.fromkeys(_members(field)))
+    if getattr(field.type, "collation", None) or isinstance(field.type, pg.CITEXT):
+        members = _different(members)
     size = len(members)
     return (lambda draws: members[draws.number(space, size)]) if members else None
 
@@ -59,13 +62,8 @@ def _of_enum(column_type: sa.Enum, field: Field) -> list[object]:
 
 
 def _different(members: Sequence[object]) -> list[object]:
-    """Return one of each kind of members that a database may hold to be equal."""
-    return list(
-        {
-            member.casefold() if type(member) is str else member: member
-            for member in reversed(members)
-        }.values()
-    )[::-1]
+    """Return one of those that are equal without regard to case."""
+    return list({str(member).casefold(): member for member in members}.values())
 
 
 CONVERSIONS: Final[Mapping[type, Callable[[Any], object]]] = {

@@ -49,6 +49,9 @@ CAPITALS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
         ("price NOT IN (1, 2)", Bounds(excluded=(1, 2))),
         ("price <> ALL (ARRAY[1, 2])", Bounds(excluded=(1, 2))),
         ("price = ANY ('{1,2}'::int[])", Bounds(choices=("1", "2"))),
+        ("CHECK ((price > 0))", Bounds(low=0, low_open=True)),
+        ("price > 0 AND tags @> '{a}' AND data->>'a' = 'b'", Bounds(low=0, low_open=True)),
+        ("price>-5 AND price<+5", Bounds(low=-5, high=5, low_open=True, high_open=True)),
         ("price > 0 AND price = power(CASE WHEN x THEN 1 END, 2)", Bounds(low=0, low_open=True)),
         ("(price > 0 AND price[1] = 2 AND (price < 9))", Bounds(low=0, high=9, low_open=True, high_open=True)),
     ],
@@ -147,7 +150,7 @@ def test_a_branch_that_is_not_read_whole_is_not_taken() -> None:
         "price::int > 0", "CASE WHEN price > 0 THEN true ELSE false END", "price @> 1",
         "num_nonnulls(price, code) = 1", "price > interval '1 day'", "price IS NULL", "'open",
         "price + percent > 0", "odd(price) OR odd(percent)", "tags[1] = 'a'", "name = ANY (tags)",
-        "price > 'NaN'::numeric", "status <> ANY (ARRAY['a', 'b'])", "price = ALL (ARRAY[1, 2])",
+        "price > 'NaN'::numeric", "name = $$a AND price > 0 AND b$$", "price @ 1", "price -> 1 = 2", "status <> ANY (ARRAY['a', 'b'])", "price = ALL (ARRAY[1, 2])",
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_left_out(text: str) -> None:

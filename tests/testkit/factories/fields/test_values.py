@@ -41,7 +41,7 @@ def some(make: Any, source: object, times: int = 20) -> list[Any]:
     ("name", "column_type", "looks"),
     [
         ("email", sa.String(), r"[a-z]+\.[a-z]+@example\.com"),
-        ("work_email", sa.Text(), r"[a-z]+\.[a-z]+@example\.com"),
+        ("email_address", sa.Text(), r"[a-z]+\.[a-z]+@example\.com"),
         ("homepage_url", sa.String(200), r"https://example\.com/[a-z]+-[a-z]+"),
         ("phone_number", sa.String(), r"\+1555\d{7}"),
         ("first_name", sa.String(40), r"[A-Z][a-z]+"),
@@ -165,6 +165,9 @@ def until_used_up(make: Any, most: int = 50) -> list[Any]:
         (pg.TIMESTAMP(precision=0), "a BETWEEN '2020-01-01' AND '2020-01-01 00:00:04'", 5),
         (sa.String(), "a ~ '^[ab]{2}$'", 4),
         (sa.Boolean(), "a IS NOT NULL", 2),
+        (sa.String(), "a IN ('x', 'X', 'y', 'x')", 3),
+        (pg.CITEXT(), "a IN ('x', 'X', 'y')", 2),
+        (sa.CHAR(), "a IS NOT NULL", 36),
         (pg.BIT(3), "a IS NOT NULL", 8),
     ],
 )
@@ -215,6 +218,7 @@ class Point(UserDefinedType[Any]):
         (sa.Integer(), Bounds(choices=())),
         (sa.SmallInteger(), Bounds(low=40000)),
         (sa.String(3), Bounds(min_length=4)),
+        (sa.LargeBinary(3), Bounds(min_length=4)),
         (sa.String(), Bounds(pattern=r"\mcat")),
         (sa.Enum("a", name="letter"), Bounds(excluded=("a",))),
     ],
