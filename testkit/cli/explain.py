@@ -1,8 +1,10 @@
-"""``testkit explain CODE``."""
+"""``testkit explain CODE`` and ``testkit explain VALUE``."""
 
 from __future__ import annotations
 
 import difflib
+import re
+from typing import Final
 
 import click
 
@@ -11,18 +13,29 @@ from testkit.core.messages import TestkitError, explain
 
 __all__ = ["command"]
 
+# What was meant for a code, where nobody drew it: TK20, E1101, x.
+_LIKE_A_CODE: Final = re.compile(r"[a-z]{1,2}-?[0-9]*", re.IGNORECASE)
+
 
 @click.command("explain")
-@click.argument("code", required=False)
-def command(code: str | None) -> None:
-    """Print the long text of a message; without CODE, list all of them."""
-    if code is None:
+@click.argument("what", metavar="[CODE|VALUE]", required=False)
+def command(what: str | None) -> None:
+    """Print the long text of a message, or who drew a value; without either, list all messages."""
+    if what is None:
         for known, message in CATALOGUE.items():
             click.echo(f"{known}  {message.title}")
         return
-    wanted = code.upper()
-    if wanted not in CATALOGUE:
-        nearest = difflib.get_close_matches(wanted, CATALOGUE, n=1, cutoff=0)[0]
-        click.echo(str(TestkitError("TK502", code=code, nearest=nearest)), err=True)
-        raise SystemExit(2)
-    click.echo(explain(wanted))
+    if what.upper() in CATALOGUE:
+        click.echo(explain(what.upper()))
+        return
+    from testkit.cli.drawn import who_drew
+
+    try:
+        click.echo(who_drew(what))
+    except TestkitError as error:
+        if _LIKE_A_CODE.fullmatch(what):
+            nearest = difflib.get_close_matches(what.upper(), CATALOGUE, n=1, cutoff=0)[0]
+            click.echo(str(TestkitError("TK502", code=what, nearest=nearest)), err=True)
+            raise SystemExit(2) from None
+        click.echo(str(error), err=True)
+        raise SystemExit(1) from None

@@ -1,11 +1,10 @@
-"""Names that nobody else draws."""
+"""Names of databases and folders, and the type of what draws unique ones."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
-from typing import Final
+from typing import Final, Protocol
 
 __all__ = [
     "NUMBERED",
@@ -25,20 +24,11 @@ NUMBERED: Final = "__(spare|another)[0-9]+$"
 _FOLDER_LETTERS: Final = 60
 
 
-class UniqueNames:
-    """Draws names such as ``module-gw1-7f3a9c2e-0042``; safe to call from any thread.
-
-    ``worker`` names the process for people, ``token`` (random, one per process) makes the name
-    different from every other process, run and rerun; the number counts up within the process.
-    """
-
-    def __init__(self, *, worker: str, token: str) -> None:
-        self._middle = f"{worker}-{token}"
-        self._count = itertools.count(1)  # next() on it is atomic
+class UniqueNames(Protocol):
+    """Draws names such as ``module-gw1-7f3a9c2e-0042``; safe to call from any thread."""
 
     def __call__(self, prefix: str = "name") -> str:
         """Return a new name that starts with ``prefix``."""
-        return f"{prefix}-{self._middle}-{next(self._count):04d}"
 
 
 def database_name(worker: str) -> str:

@@ -83,6 +83,8 @@ OPTIONS: Final = (
     Option("allow_hosts", "hosts", (), (), "servers that tests may reach besides"),
     Option("budget", "seconds", None, (), "the longest that a test not marked slow may take"),
     Option("keep_failed", "count", 3, (), "of how many failed tests the database is kept"),
+    Option("seed", "count", None, (), "what generated values begin with, another one in each run"),
+    Option("uuid_version", "text", "4", ("4", "7"), "which UUIDs factories make"),
     Option("cache_dir", "text", None, (), "where templates and binaries are kept"),
 )
 _BY_KEY: Final = {option.key: option for option in OPTIONS}
@@ -114,6 +116,8 @@ class Settings:
     allow_hosts: tuple[str, ...] = ()
     budget: float | None = None
     keep_failed: int = 3
+    seed: int | None = None
+    uuid_version: str = "4"
     cache_dir: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     unknown_variables: tuple[str, ...] = ()

@@ -111,7 +111,7 @@ def async_redis_client(
 @pytest.fixture
 def unique(pytestconfig: pytest.Config) -> UniqueNames:
     """``unique("module")`` draws a name that no other test, worker, process or rerun will draw."""
-    return _session(pytestconfig).unique
+    return _session(pytestconfig).draws().name
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from testkit.core.current import current
 from testkit.core.messages import TestkitError
 from testkit.core.options import OPTIONS, flag
 from testkit.pytest_plugin.fixtures import *  # noqa: F403 - pytest finds fixtures in plugin modules
@@ -171,7 +172,8 @@ def pytest_fixture_setup(
     session = request.config.stash[key]
     # A fixture may start the server itself: then everything there is its own.
     before = session.worker.isolation.before_fixture() if session.isolates else (None, 0)
-    with session.outside_the_test():
+    doing = f"{fixturedef.scope} fixture {fixturedef.argname} of {request.node.nodeid}"
+    with session.outside_the_test(fixturedef, doing.removesuffix(" of ")):
         result = yield
     if session.isolates:
         session.worker.isolation.after_fixture(
@@ -184,6 +186,7 @@ def pytest_fixture_setup(
 
 def pytest_fixture_post_finalizer(fixturedef: FixtureDef[Any], request: SubRequest) -> None:
     """Undo what a wider-scoped fixture did, now that it ended."""
+    current.end(fixturedef)
     session = request.config.stash[key]
     if session.isolates:
         session.end_fixture(fixturedef, request.node)

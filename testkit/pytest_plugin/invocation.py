@@ -25,6 +25,7 @@ __all__ = [
     "place_in_run",
     "project_table",
     "run_has_servers",
+    "seed_of",
 ]
 
 _LOOKS: Final = (
@@ -64,6 +65,11 @@ def place_in_run(variable: str) -> tuple[str, str, int]:
     if worker and controller == str(os.getppid()):
         return worker, token, int(controller)
     return "main", os.urandom(4).hex(), os.getpid()
+
+
+def seed_of(chosen: int | None, token: str) -> int:
+    """Return the seed of the run: the chosen one, else nine digits at most that the token gives."""
+    return int(token, 16) % 10**9 if chosen is None else chosen
 
 
 def project_table(config: pytest.Config) -> Mapping[str, object] | None:

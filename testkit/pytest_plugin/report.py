@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from testkit.core.options import flag
+
 if TYPE_CHECKING:
     from testkit.core.options import Settings
     from testkit.pytest_plugin.worker import Worker
@@ -12,9 +14,17 @@ __all__ = ["header_lines", "server_lines"]
 
 
 def header_lines(
-    settings: Settings, worker: Worker | None, *, ignored: tuple[str, ...], distributing: bool
+    settings: Settings,
+    worker: Worker | None,
+    *,
+    seed: int | None,
+    ignored: tuple[str, ...],
+    distributing: bool,
 ) -> list[str]:
-    """Return servers with version, backend and reason; what is not default, with its source."""
+    """Return servers with version, backend and reason; what is not default, with its source.
+
+    The seed is followed by the option that gives it again.
+    """
     lines = server_lines(worker) if worker is not None else []
     if not lines:
         lines = ["testkit: Postgres and Redis start when a test asks"]
@@ -29,6 +39,8 @@ def header_lines(
         shown.append(f"env sets {', '.join(settings.env)} ({settings.sources['env']})")
     if shown:
         lines.append("testkit: " + ", ".join(shown))
+    if seed is not None:
+        lines.append(f"testkit: seed {seed}, {flag('seed')}={seed} draws the same values")
     if settings.isolation == "none":
         lines.append("testkit: isolation is none: nothing that a test does is undone")
     if ignored:

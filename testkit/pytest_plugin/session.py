@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 import time
-from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,16 +25,18 @@ from testkit.pytest_plugin.invocation import (
     place_in_run,
     project_table,
     run_has_servers,
+    seed_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import ModuleType
 
-    from testkit.core.naming import UniqueNames
+    from testkit.core.draws import Draws
     from testkit.core.options import Settings
     from testkit.isolation.guard import Guard
     from testkit.isolation.refusals import Refusals
+    from testkit.pytest_plugin.drawing import Drawing
     from testkit.pytest_plugin.worker import Worker
 
 __all__ = ["PluginSession", "key", "plain_errors"]
@@ -63,6 +64,7 @@ class PluginSession:
         self._worker: Worker | None = None
         self._guard: Guard | None = None
         self._refusals: Refusals | None = None
+        self._drawing: dict[str, Drawing] = {}  # at most one
         self._moment = "before the first test"
         self._periods = Periods()
         self.cut_short, self.failed = True, False
@@ -85,19 +87,19 @@ class PluginSession:
             )
         except TestkitError as error:
             raise pytest.UsageError(str(error)) from error
-        current.unique = self._unique_name
+        seed, uuid = seed_of(self.settings.seed, self.token), int(self.settings.uuid_version)
+        self._outer = current.begin_run(self.draws, seed=seed, uuid_version=uuid)
         self._libpq = libpq_variables(os.environ)
         self.ignored = server_variables(os.environ)
 
-    @cached_property
-    def unique(self) -> UniqueNames:
-        """Return the source of this process' unique names."""
-        from testkit.core.naming import UniqueNames
+    def draws(self) -> Draws:
+        """Return what this process draws from, made for who draws first."""
+        if not self._drawing:
+            from testkit.pytest_plugin.drawing import Drawing
 
-        return UniqueNames(worker=self.name, token=os.urandom(4).hex())
-
-    def _unique_name(self, prefix: str) -> str:
-        return self.unique(prefix)  # whose module most runs do not need
+            # Of threads that draw first at once, one makes it.
+            self._drawing.setdefault("", Drawing(self._config.rootpath, self.name, current))
+        return self._drawing[""].draws
 
     def _remember(self) -> Refusals:
         """Return what remembers refusals, made for who may refuse first."""
@@ -210,6 +212,7 @@ class PluginSession:
     def begin_test(self, item: pytest.Item) -> None:
         """Undo the test behind its own fixtures' teardown and before that of wider ones."""
         request = getattr(item, "_request", None)
+        current.begin_test(item.nodeid)
         current.session = request and (lambda: request.getfixturevalue("db_session"))
         self.cut_short = True  # until a report says otherwise: an exit makes none
         self.failed, self.kept = False, None
@@ -230,8 +233,7 @@ class PluginSession:
             # Node.teardown is the first finalizer that pytest puts on the item's stack, hence the
             # last to run: after function-scoped fixtures, before the module's.
             item.teardown = teardown  # type: ignore[method-assign]
-            current.session = None
-            current.made.clear()
+            current.end_test()
             try:
                 teardown()
             except BaseException:
@@ -316,14 +318,10 @@ class PluginSession:
             getattr(self._config, "workeroutput", {})[_GONE] = self._gone
 
     @contextlib.contextmanager
-    def outside_the_test(self) -> Iterator[None]:
-        """Hide the test's sessions while a wider-scoped fixture is set up: they are not its own."""
-        kept, current.session = current.session, None
-        try:
-            with self._periods.apart():
-                yield
-        finally:
-            current.session = kept
+    def outside_the_test(self, fixture: object, doing: str) -> Iterator[None]:
+        """Hide what is the test's while a wider-scoped fixture is set up."""
+        with current.apart(fixture, doing), self._periods.apart():
+            yield
 
     def header(self) -> list[str]:
         """Return what stands in the report header: nothing in a project that set nothing up."""
@@ -334,6 +332,7 @@ class PluginSession:
         return header_lines(
             self.settings,
             self._worker,
+            seed=current.seed,
             ignored=self.ignored,
             distributing=distributes(self._options, self.name),
         )
@@ -366,6 +365,9 @@ class PluginSession:
             if self._worker is not None or (distributing and run_has_servers(self.token)):
                 self.worker.close()
         finally:
+            current.end_run(self._outer)
+            for drawing in self._drawing.values():
+                drawing.end()
             self._variables.restore()
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from testkit.core.catalogue.commands import COMMANDS
 from testkit.core.catalogue.configuration import CONFIGURATION
+from testkit.core.catalogue.factories import FACTORIES
 from testkit.core.catalogue.isolation import ISOLATION
 from testkit.core.catalogue.schema import SCHEMA
 from testkit.core.catalogue.servers import SERVERS
@@ -21,5 +22,5 @@ if TYPE_CHECKING:
 
 __all__ = ["CATALOGUE", "PARTS"]
 
-PARTS: Final = (CONFIGURATION, SERVERS, SCHEMA, ISOLATION, SHARED, COMMANDS)
+PARTS: Final = (CONFIGURATION, SERVERS, SCHEMA, ISOLATION, SHARED, FACTORIES, COMMANDS)
 CATALOGUE: Final[dict[str, Message]] = dict(sorted(pair for part in PARTS for pair in part.items()))

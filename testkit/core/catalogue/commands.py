@@ -1,4 +1,4 @@
-"""Factories and commands: TK4 and TK5."""
+"""Commands: TK5."""
 
 from __future__ import annotations
 
@@ -9,17 +9,6 @@ from testkit.core.catalogue.message import Message
 __all__ = ["COMMANDS"]
 
 COMMANDS: Final[dict[str, Message]] = {
-    "TK401": Message(
-        "A factory has no session",
-        "{factory} was asked to create a row outside a test.",
-        "{factory}",
-        "Factories write through the db_session of the running test; during collection, and in\n"
-        "plain fixtures of module or session scope, there is none.",
-        "testkit explain TK401",
-        "Make the fixture one of @testkit.shared, whose set-up has a session for factories, or move the call\n"
-        "into a test or a function-scoped fixture. {factory}.build() makes an object without a database;\n"
-        "sqlalchemy_session_factory = ... in its Meta names a session of yours.",
-    ),
     "TK501": Message(
         "The command could not be started",
         "{command!r} could not be started: {reason}.",

@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING, Any, Final
 from testkit.core.messages import TestkitError
 from testkit.core.naming import folder_name
 from testkit.servers.ownership.workshop import DRAFT, maker, sweep
-from testkit.system.files import locked, private_directory, publish, write_private
+from testkit.system import project_folder
+from testkit.system.files import locked, publish, write_private
+from testkit.system.project_folder import folder_in, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 __all__ = ["Contents", "Kept", "Origin", "choose", "kept_in", "put", "root_above", "superfluous"]
 
-_HOME: Final = ".testkit"
 _SHELF: Final = "kept"
 _DUMP: Final = "database.dump"
 _FACTS: Final = "facts.json"
@@ -85,7 +86,7 @@ def put(root: Path, origin: Origin, write: Callable[[Path], Contents]) -> None:
     Raises what ``write`` raises, OSError where there is no room or no folder can be made, TK105
     where the folder is a link or somebody else's. Then nothing new is there.
     """
-    shelf = _shelf(root)
+    shelf = make_folder(root, _SHELF)
     sweep(shelf, DRAFT)
     draft = Path(tempfile.mkdtemp(prefix=f"{DRAFT}{maker()}-", dir=shelf))
     try:
@@ -107,7 +108,7 @@ def put(root: Path, origin: Origin, write: Callable[[Path], Contents]) -> None:
 def kept_in(root: Path) -> list[Kept]:
     """Return what is kept below a project's root, the newest first."""
     found = []
-    for folder in (root / _HOME / _SHELF).glob("[!.]*/"):
+    for folder in folder_in(root, _SHELF).glob("[!.]*/"):
         # Another run may be replacing it; another version may have written it.
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             found.append(_read(folder))
@@ -116,7 +117,7 @@ def kept_in(root: Path) -> list[Kept]:
 
 def root_above(start: Path) -> Path | None:
     """Return the nearest folder, from ``start`` upwards, below which databases are kept."""
-    return next((p for p in (start, *start.parents) if (p / _HOME / _SHELF).is_dir()), None)
+    return project_folder.root_above(start, _SHELF)
 
 
 def superfluous(kept: Iterable[Kept]) -> list[Kept]:
@@ -154,18 +155,6 @@ def choose(kept: Sequence[Kept], wanted: str, place: Path) -> Kept:
 
 def _listed(kept: Iterable[Kept]) -> str:
     return "\n".join(each.nodeid for each in kept)
-
-
-def _shelf(root: Path) -> Path:
-    """Return the folder, made at the first call, with what keeps it out of a repository."""
-    home = root / _HOME
-    with contextlib.suppress(FileExistsError):
-        home.mkdir(mode=0o700)
-    shelf = private_directory(home / _SHELF)
-    ignored = home / ".gitignore"
-    if not ignored.exists():
-        ignored.write_text("*\n")
-    return shelf
 
 
 def _read(folder: Path) -> Kept:

@@ -1,15 +1,14 @@
-"""Names that nobody else draws, and names that Postgres takes."""
+"""Names that Postgres takes, and names of folders."""
 
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from testkit.core.naming import UniqueNames, database_name, folder_name
+from testkit.core.naming import database_name, folder_name
 
 
 @given(worker=st.text())
@@ -57,19 +56,3 @@ def test_two_tests_never_have_the_same_folder(one: str, other: str) -> None:
     names = {folder_name(nodeid).lower() for nodeid in (one, other)}
 
     assert len(names) == len({one, other})
-
-
-def test_threads_draw_different_names() -> None:
-    unique = UniqueNames(worker="gw1", token="7f3a9c2e")
-    with ThreadPoolExecutor(8) as threads:
-        names = list(threads.map(lambda _: unique("module"), range(4000)))
-
-    assert len(set(names)) == 4000
-    assert all(name.startswith("module-gw1-7f3a9c2e-") for name in names)
-
-
-def test_processes_with_one_worker_name_draw_different_names() -> None:
-    first, second = (UniqueNames(worker="main", token=token) for token in ("aaaa", "bbbb"))
-
-    assert first("m") != second("m")
-    assert first() != first()

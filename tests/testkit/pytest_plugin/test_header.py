@@ -134,7 +134,8 @@ def test_a_server_that_a_test_asked_for_is_named_in_the_end(tmp_path: Path) -> N
 def test_the_lines_need_no_server_to_be_written() -> None:
     settings = Settings(cache_dir="/c", sources={"cache_dir": "TESTKIT_CACHE_DIR"})
 
-    assert header_lines(settings, None, ignored=(), distributing=False) == [
+    assert header_lines(settings, None, seed=7, ignored=(), distributing=False) == [
         "testkit: Postgres and Redis start when a test asks",
         "testkit: cache_dir = '/c' (TESTKIT_CACHE_DIR)",
+        "testkit: seed 7, --testkit-seed=7 draws the same values",
     ]
