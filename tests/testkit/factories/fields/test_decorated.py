@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
 from testkit.factories.fields import Bounds, plain, unique
-from tests.support.counted_draws import CountedDraws
+from tests.support.counted_draws import counted_draws
 
 # What SQLAlchemy gives besides the value is of no use here.
 # ruff: noqa: ARG002
@@ -143,7 +143,7 @@ def test_a_decorator_gets_values_that_it_takes(
     assert different is not None
 
     assert isinstance(make(Random(1)), expected)
-    draws = CountedDraws()
+    draws = counted_draws()
     assert different(draws) != different(draws)
 
 

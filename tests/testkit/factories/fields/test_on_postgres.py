@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from testkit.core.messages import TestkitError
 from testkit.factories.fields import Bounds, plain, read_checks, unique
-from tests.support.counted_draws import CountedDraws, UsedUp
+from tests.support.counted_draws import counted_draws
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -283,7 +284,7 @@ def test_plain_values_of_every_type_are_taken_and_kept(tables: Database) -> None
 def test_unique_values_of_every_type_are_different_as_postgres_compares_them(
     tables: Database,
 ) -> None:
-    draws = CountedDraws()
+    draws = counted_draws()
     compiled = {
         name: unique(column_type, Bounds(), name, f"wide.{name}", "wide")
         for name, column_type in TYPES.items()
@@ -342,18 +343,18 @@ def test_unique_values_hold_to_the_checks_that_are_read(tables: Database) -> Non
         for column, (_, check) in zip(table.columns, CHECKS, strict=True)
     ]
 
-    assert written(tables, table, makers, CountedDraws()) == ROWS
+    assert written(tables, table, makers, counted_draws()) == ROWS
 
 
 @pytest.mark.parametrize(("column_type", "check"), LISTS, ids=[check for _, check in LISTS])
 def test_a_list_is_given_once_up_to_its_last_value(
     column_type: TypeEngine[Any], check: str
 ) -> None:
-    make, draws = unique(column_type, read(check, "status"), "", "status", "row"), CountedDraws()
+    make, draws = unique(column_type, read(check, "status"), "", "status", "row"), counted_draws()
     assert make is not None
 
     given: list[object] = []
-    with contextlib.suppress(UsedUp):
+    with contextlib.suppress(TestkitError):
         given.extend(make(draws) for _ in range(ROWS))
 
     assert 1 <= len(set(given)) == len(given) <= 3

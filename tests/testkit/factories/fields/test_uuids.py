@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def _version_7(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(current, "uuid_version", 7, raising=False)
+    monkeypatch.setattr(current, "uuid_version", 7)
 
 
 def milliseconds(made: uuid.UUID) -> int:
@@ -25,7 +25,7 @@ def milliseconds(made: uuid.UUID) -> int:
 
 
 def test_a_uuid_is_of_version_4(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(current, "uuid_version", 4, raising=False)
+    monkeypatch.setattr(current, "uuid_version", 4)
 
     assert new_uuid().version == 4
 

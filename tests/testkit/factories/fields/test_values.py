@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.types import NullType, UserDefinedType
 
+from testkit.core.messages import TestkitError
 from testkit.factories.fields import Bounds, plain, read_checks, unique
-from tests.support.counted_draws import CountedDraws, UsedUp
+from tests.support.counted_draws import counted_draws
 
 if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
@@ -64,12 +65,12 @@ def test_texts_look_like_what_the_column_is_called(
 @pytest.mark.parametrize(
     ("name", "column_type", "text"),
     [
-        ("email", sa.String(), "shop-gw1-7f3a9c2e-0000@example.com"),
-        ("email", sa.String(30), "7f3a9c00000@example.com"),
-        ("email", sa.String(12), "7f3a9c00000"),
-        ("url", sa.Text(), "https://example.com/shop-gw1-7f3a9c2e-0000"),
-        ("name", sa.String(60), "shop-gw1-7f3a9c2e-0000"),
-        ("name", sa.CHAR(24), "shop-gw1-7f3a9c2e-0000.."),
+        ("email", sa.String(), "shop-gw1-7f3a9c2e-0001@example.com"),
+        ("email", sa.String(30), "gw1-7f3a9c2e-0001@example.com"),
+        ("email", sa.String(12), "0zaure60001"),
+        ("url", sa.Text(), "https://example.com/shop-gw1-7f3a9c2e-0001"),
+        ("name", sa.String(60), "shop-gw1-7f3a9c2e-0001"),
+        ("name", sa.CHAR(24), "shop-gw1-7f3a9c2e-0001.."),
     ],
 )
 def test_a_unique_text_can_be_found_again(
@@ -78,7 +79,7 @@ def test_a_unique_text_can_be_found_again(
     make = unique(column_type, FREE, name, "shop.name", "shop")
 
     assert make is not None
-    assert text == make(CountedDraws())
+    assert text == make(counted_draws())
 
 
 def test_values_depend_on_the_random_source_alone() -> None:
@@ -95,7 +96,7 @@ def test_texts_have_the_length_that_is_asked_for(
 ) -> None:
     bounds = Bounds(min_length=min(least, length), excluded=("",))
     asked = replace(bounds, max_length=length)
-    drawn = some(unique(kind(length), bounds, "name", "a.name", "row"), CountedDraws())
+    drawn = some(unique(kind(length), bounds, "name", "a.name", "row"), counted_draws())
 
     assert all(map(asked.admits, some(plain(kind(length), bounds, "name"), Random(6))))
     assert all(map(asked.admits, drawn))
@@ -147,9 +148,9 @@ def test_values_lie_within_their_bounds(column: tuple[TypeEngine[Any], Bounds]) 
 
 def until_used_up(make: Any, most: int = 50) -> list[Any]:
     """Return what is drawn; every value must be another one."""
-    draws = CountedDraws()
+    draws = counted_draws()
     given: list[Any] = []
-    with contextlib.suppress(UsedUp):
+    with contextlib.suppress(TestkitError):
         given.extend(make(draws) for _ in range(most))
     assert len(set(given)) == len(given)
     return given
