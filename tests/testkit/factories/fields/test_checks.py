@@ -76,6 +76,7 @@ def test_numbers(text: str, expected: Bounds) -> None:
         ("char_length(name) >= 2", "name", Bounds(min_length=2)),
         ("10 > length(btrim(name))", "name", Bounds(max_length=9)),
         ("name <> ''", "name", Bounds(excluded=("",))),
+        ("trim(BOTH FROM name) <> ''::text", "name", Bounds(excluded=("",))),
         ("trim(name) != ''", "name", Bounds(excluded=("",))),
         ("code ~ '^[A-Z]{3}$'", "code", Bounds(pattern="^[A-Z]{3}$")),
         (r"code ~ E'^\\d+$'", "code", Bounds(pattern=r"^\d+$")),
