@@ -114,6 +114,16 @@ def test_columns_that_are_compared_both_know_of_it() -> None:
     }
 
 
+def test_bounds_reach_along_a_chain_of_columns() -> None:
+    texts = ["price < percent", "percent < code", "price >= 5", "code <= 9"]
+
+    assert read_checks(texts, COLUMNS) == {
+        "price": Bounds(low=5, high=9, below=("percent",)),
+        "percent": Bounds(low=5, high=9, above=("price",), below=("code",)),
+        "code": Bounds(low=5, high=9, above=("percent",)),
+    }
+
+
 def test_what_must_have_been_lies_before_what_must_come() -> None:
     read = read_checks(["starts_at <= now()", "ends_at > CURRENT_DATE"], COLUMNS)
 
