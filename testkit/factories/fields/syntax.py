@@ -230,7 +230,7 @@ class _Reader:
     def primary(self) -> Node:
         token = self.next()
         if token.sort == "number":
-            return Constant(number(token.value))
+            return number(token.value)
         if token.sort == "text":
             return Constant(token.value)
         if token.sort == "sign":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -157,6 +158,7 @@ _MAKERS: Final[dict[str, Callable[[Random], str]]] = {
     ),
     "zip zip_code zipcode postcode postal_code": lambda random: str(_number(random, 10000, 99999)),
     "description body text content summary comment comments note notes bio message": _sentence,
+    "uuid guid": lambda random: str(UUID(int=random.getrandbits(128), version=4)),
     "color colour": lambda random: f"#{random.getrandbits(24):06x}",
     "host hostname domain": lambda random: f"{_slug(random)}.example.com",
     "mac mac_address": lambda random: random.randbytes(6).hex(":"),

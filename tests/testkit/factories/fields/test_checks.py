@@ -161,8 +161,11 @@ def test_a_branch_that_is_not_read_whole_is_not_taken() -> None:
         "price::int > 0", "CASE WHEN price > 0 THEN true ELSE false END", "price @> 1",
         "num_nonnulls(price, code) = 1", "price > interval '1 day'", "price IS NULL", "'open",
         "price + percent > 0", "odd(price) OR odd(percent)", "tags[1] = 'a'", "name = ANY (tags)",
-        "price > 'NaN'::numeric", "name = $$a AND price > 0 AND b$$", "price @ 1", "price -> 1 = 2", "status <> ANY (ARRAY['a', 'b'])", "price = ALL (ARRAY[1, 2])",
+        "price > 'NaN'::numeric", "name = $$a AND price > 0 AND b$$", "price @ 1", "price > 1e99999999", "price < 1e-99999999",
+        f"{'(' * 3000}price > 0{')' * 3000}", f"price > {'9' * 5000}", f"price > '{'9' * 5000}'::int",
+        "price -> 1 = 2", "status <> ANY (ARRAY['a', 'b'])", "price = ALL (ARRAY[1, 2])",
     ],
+    ids=lambda text: text[:40],
 )  # fmt: skip
 def test_what_cannot_be_read_is_left_out(text: str) -> None:
     assert read_checks([text], COLUMNS) == {}

@@ -75,7 +75,20 @@ def test_there_is_not_always_a_place(pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", [r"(a)\1", "(?=a)", "a{2,1}", "[b-a]", "(", "*", "a**", "^a^", "[[:x:]]"]
+    "pattern",
+    [
+        r"(a)\1",
+        "(?=a)",
+        "a{2,1}",
+        "[b-a]",
+        "(",
+        "*",
+        "a**",
+        "^a^",
+        "(" * 3000 + "a" + ")" * 3000,
+        "[[:x:]]",
+    ],
+    ids=lambda pattern: pattern[:20],
 )
 def test_what_is_not_read_is_not_turned_round(pattern: str) -> None:
     assert sample(pattern, Random(3), min_length=0, max_length=None) is None
