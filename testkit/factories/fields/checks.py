@@ -69,11 +69,9 @@ def _with_multiples(found: Condition) -> dict[str, Bounds]:
         bounds = listed.get(column, UNBOUND)
         reach = divisor * MULTIPLES
         whole = bounded(Window(-(2**31), 2**31 - 1), bounds, number)
-        low = (
-            whole.low
-            if bounds.low is not None
-            else max(whole.low, min(divisor, whole.high - reach))
-        )
+        low = whole.low
+        if bounds.low is None:
+            low = divisor if divisor <= whole.high else whole.high - reach
         first = -(-low // divisor) * divisor
         multiples = range(first, min(whole.high, first + reach) + 1, divisor)
         admitted = tuple(value for value in multiples if bounds.admits(value))

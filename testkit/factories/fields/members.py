@@ -11,6 +11,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
+from testkit.factories.fields.bounds import Bounds
+from testkit.factories.fields.numeric import whole_of_integer
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -43,6 +46,9 @@ def _members(field: Field) -> Sequence[object]:
         return [value for value in (True, False) if bounds.admits(value)]
     rest = replace(bounds.with_length(getattr(field.type, "length", None)), choices=None)
     converted = [_converted(field.type, value) for value in bounds.choices or ()]
+    if isinstance(field.type, sa.Integer):
+        whole = whole_of_integer(field.type)
+        rest = rest.merge(Bounds(low=whole.low, high=whole.high))
     return [value for value in converted if value is not None and rest.admits(value)]
 
 

@@ -139,6 +139,12 @@ def test_a_divisor_gives_multiples() -> None:
     assert read["percent"].choices == (0, 5, 10, 15, 20)
 
 
+def test_several_divisors_give_multiples_of_all() -> None:
+    read = read_checks(["percent % 4 = 0 AND mod(percent, 6) = 0 AND percent <= 40"], COLUMNS)
+
+    assert read["percent"].choices == (12, 24, 36)
+
+
 def test_of_branches_the_first_is_taken_that_does_not_contradict_the_rest() -> None:
     texts = ["status = 'new' OR price > 5", "status IN ('old', 'older')"]
 

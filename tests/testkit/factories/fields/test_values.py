@@ -166,6 +166,7 @@ def until_used_up(make: Any, most: int = 50) -> list[Any]:
         (pg.TIMESTAMP(precision=0), "a BETWEEN '2020-01-01' AND '2020-01-01 00:00:04'", 5),
         (sa.String(), "a ~ '^[ab]{2}$'", 4),
         (sa.Boolean(), "a IS NOT NULL", 2),
+        (sa.SmallInteger(), "a % 3000 = 0 AND a > 0", 10),
         (sa.String(), "a IN ('x', 'X', 'y', 'x')", 3),
         (pg.CITEXT(), "a IN ('x', 'X', 'y')", 2),
         (sa.CHAR(), "a IS NOT NULL", 36),
