@@ -50,6 +50,18 @@ class Book(Base):
     __table_args__ = (sa.UniqueConstraint("shelf_id", "title"),)
 
 
+class Seat(Base):
+    __tablename__ = "seat"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    window: Mapped[bool]
+    row: Mapped[str] = mapped_column(sa.Enum("a", "b", "c", name="seat_row"))
+    __table_args__ = (sa.UniqueConstraint("window", "row"),)
+
+
+class SeatFactory(Factory[Seat]):
+    pass
+
+
 class Letter(Base):
     __tablename__ = "letter"
     code: Mapped[str] = mapped_column(sa.String(1), primary_key=True)
@@ -294,6 +306,15 @@ def test_a_short_column_is_filled_to_its_last_value_and_then_told(tables: Databa
 
     assert len({letter.code.lower() for letter in letters}) == 36
     assert (caught.value.code, "letter.code" in str(caught.value)) == ("TK411", True)
+
+
+def test_so_are_columns_that_are_unique_together(tables: Database) -> None:
+    seats = SeatFactory.create_batch(6)
+    with pytest.raises(TestkitError) as caught:
+        SeatFactory.create()
+
+    assert len({(seat.window, seat.row) for seat in seats}) == 6
+    assert (caught.value.code, "seat.(row, window)" in str(caught.value)) == ("TK411", True)
 
 
 async def test_rows_are_created_through_the_async_session(
