@@ -13,9 +13,7 @@ from tests.support.unique_literals import MAKERS, literals, models, unique_texts
 ROOT: Final = Path(__file__).parents[2]
 
 
-def test_the_tests_of_the_control_center_have_no_literal_that_must_be_unique_and_no_id_as_text() -> (
-    None
-):
+def test_the_tests_of_the_control_center_write_no_unique_name_and_no_id_as_text() -> None:
     paths = sorted((ROOT / "tests/cos").rglob("*.py"))
     found = {str(p.relative_to(ROOT)): literals(p.read_text()) for p in paths}
 
