@@ -84,9 +84,7 @@ def _unread(tests: Sequence[Sequence[Any]], *, most: int | None) -> list[str]:
     if not tests:
         return []
     ranked = sorted(tests, key=lambda test: (-test[0], test[2]))
-    head = (
-        f"testkit: {_number(len(tests), 'test')} wrote rows that no query read; build() may do:"
-    )
+    head = f"testkit: {_number(len(tests), 'test')} wrote rows that no query read; build() may do:"
     rows = [
         f"testkit:   {_shown(seconds):>8}  {_number(rows, 'row')}  {who}"
         for seconds, rows, who in ranked[:most]
