@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import decimal
+import importlib
 import importlib.util
 import itertools
 import random
@@ -126,21 +127,21 @@ def _constructed() -> Product:
 
 
 def _poly() -> Any:
-    from polyfactory import Use  # noqa: PLC0415
-    from polyfactory.factories.sqlalchemy_factory import SQLAlchemyFactory  # noqa: PLC0415
-
-    class PolyVendorFactory(SQLAlchemyFactory[Vendor]):
-        name = Use(lambda: f"poly-{next(_numbers)}")
-
-    class PolyProductFactory(SQLAlchemyFactory[Product]):
-        __set_relationships__ = True
-        vendor = PolyVendorFactory
-        name = Use(lambda: f"poly-{next(_numbers)}")
-        email = Use(lambda: f"poly-{next(_numbers)}@example.com")
-        price = Use(lambda: decimal.Decimal(random.randint(0, 999_999)) / 100)
-        settings: Any = Use(dict)
-
-    return PolyProductFactory
+    """Return polyfactory's, derived from the models but for what must be unique."""
+    # Not installed by the sessions, hence without a class statement that needs its base.
+    found: Any = importlib.import_module("polyfactory")
+    parent: Any = importlib.import_module("polyfactory.factories.sqlalchemy_factory")
+    name = found.Use(lambda: f"poly-{next(_numbers)}")
+    make = parent.SQLAlchemyFactory.create_factory
+    return make(
+        Product,
+        __set_relationships__=True,
+        vendor=make(Vendor, name=name),
+        name=name,
+        email=found.Use(lambda: f"poly-{next(_numbers)}@example.com"),
+        price=found.Use(lambda: decimal.Decimal(random.randint(0, 999_999)) / 100),
+        settings=found.Use(dict),
+    )
 
 
 def main() -> None:

@@ -5,16 +5,24 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import pytest
 
 from testkit.core.catalogue import CATALOGUE
 from testkit.core.messages import explain
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def called(*arguments: str) -> subprocess.CompletedProcess[str]:
+
+def called(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "testkit", *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "testkit", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -67,8 +75,8 @@ def test_explain_prints_the_long_text_whatever_the_case(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["TK20", "E1101", "x"])
-def test_an_unknown_code_is_wrong_use_and_names_the_nearest(code: str) -> None:
-    done = called("explain", code)
+def test_an_unknown_code_is_wrong_use_and_names_the_nearest(code: str, tmp_path: Path) -> None:
+    done = called("explain", code, folder=tmp_path)  # where nobody has drawn such a value
 
     assert (done.returncode, done.stdout) == (2, "")
     assert f"TK502: There is no message '{code}'; the nearest one is TK" in done.stderr
