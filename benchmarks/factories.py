@@ -3,9 +3,9 @@
     python benchmarks/factories.py [--rounds 15] [--size 1000]
 
 A model of twelve columns with one parent, taken in turn. factory-boy has what people write for it:
-Sequences for what is unique, Faker for the rest. polyfactory derives its values, as testkit does; it
-is measured where it is installed (`pip install polyfactory`). "By hand" are constructors, and one
-``insert()`` of many rows, with values made by f-strings and ``random``.
+Sequences for what is unique, Faker for the rest. polyfactory derives its values, as testkit does;
+it is measured where it is installed (`pip install polyfactory`). "By hand" are constructors, and
+one ``insert()`` of many rows, with values made by f-strings and ``random``.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ import random
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-import factory
 import sqlalchemy as sa
+from factory.alchemy import SQLAlchemyModelFactory
+from factory.declarations import Sequence, SubFactory
+from factory.faker import Faker
 from measure import interleaved, machine, new_run
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
@@ -74,34 +76,34 @@ class ProductFactory(Factory[Product]):
     """testkit's, with no body."""
 
 
-class BoyVendorFactory(factory.alchemy.SQLAlchemyModelFactory):
+class BoyVendorFactory(SQLAlchemyModelFactory):
     """factory-boy's."""
 
-    class Meta:
+    class Meta:  # noqa: D106 - factory-boy's
         model = Vendor
         sqlalchemy_session_factory = lambda: _session  # noqa: E731
         sqlalchemy_session_persistence = "commit"
 
-    name = factory.Sequence(lambda n: f"vendor-{n}")
+    name = Sequence(lambda n: f"vendor-{n}")  # type: ignore[no-untyped-call]  # no types there
 
 
-class BoyProductFactory(factory.alchemy.SQLAlchemyModelFactory):
+class BoyProductFactory(SQLAlchemyModelFactory):
     """factory-boy's."""
 
-    class Meta:
+    class Meta:  # noqa: D106 - factory-boy's
         model = Product
         sqlalchemy_session_factory = lambda: _session  # noqa: E731
         sqlalchemy_session_persistence = "commit"
 
-    vendor = factory.SubFactory(BoyVendorFactory)
-    name = factory.Sequence(lambda n: f"product-{n}")
-    email = factory.Sequence(lambda n: f"product-{n}@example.com")
-    title = factory.Faker("word")
-    amount = factory.Faker("pyint")
-    price = factory.Faker("pydecimal", left_digits=6, right_digits=2)
-    rating = factory.Faker("pyfloat")
-    released = factory.Faker("date_object")
-    seen_at = factory.Faker("date_time", tzinfo=dt.UTC)
+    vendor = SubFactory(BoyVendorFactory)  # type: ignore[no-untyped-call]  # no types there
+    name = Sequence(lambda n: f"product-{n}")  # type: ignore[no-untyped-call]  # no types there
+    email = Sequence(lambda n: f"product-{n}@example.com")  # type: ignore[no-untyped-call]  # no types there
+    title = Faker("word")  # type: ignore[no-untyped-call]  # no types there
+    amount = Faker("pyint")  # type: ignore[no-untyped-call]  # no types there
+    price = Faker("pydecimal", left_digits=6, right_digits=2)  # type: ignore[no-untyped-call]  # no types there
+    rating = Faker("pyfloat")  # type: ignore[no-untyped-call]  # no types there
+    released = Faker("date_object")  # type: ignore[no-untyped-call]  # no types there
+    seen_at = Faker("date_time", tzinfo=dt.UTC)  # type: ignore[no-untyped-call]  # no types there
 
 
 def _by_hand(number: int) -> dict[str, Any]:
@@ -120,9 +122,7 @@ def _by_hand(number: int) -> dict[str, Any]:
 def _constructed() -> Product:
     number = next(_numbers)
     vendor = Vendor(id=uuid.uuid4(), name=f"hand-{number:06d}")
-    return Product(
-        id=uuid.uuid4(), vendor=vendor, active=True, settings={}, **_by_hand(number)
-    )
+    return Product(id=uuid.uuid4(), vendor=vendor, active=True, settings={}, **_by_hand(number))
 
 
 def _poly() -> Any:
@@ -138,7 +138,7 @@ def _poly() -> Any:
         name = Use(lambda: f"poly-{next(_numbers)}")
         email = Use(lambda: f"poly-{next(_numbers)}@example.com")
         price = Use(lambda: decimal.Decimal(random.randint(0, 999_999)) / 100)
-        settings = Use(dict)
+        settings: Any = Use(dict)
 
     return PolyProductFactory
 

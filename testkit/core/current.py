@@ -72,6 +72,10 @@ class RunningTest:
             self._draws = self._make_draws()
         return self._draws
 
+    @draws.setter
+    def draws(self, draws: Draws | None) -> None:
+        self._draws, self._make_draws = draws, None
+
     def begin_run(
         self, make_draws: Callable[[], Draws], *, seed: int, uuid_version: int
     ) -> dict[str, Any]:

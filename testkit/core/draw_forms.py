@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
@@ -61,5 +62,6 @@ def counts_in(value: str, token: str) -> list[int]:
     return sorted({count for count in found if 0 < count < COUNTS})
 
 
+@functools.lru_cache(maxsize=256)
 def _plain(text: str) -> str:
     return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")

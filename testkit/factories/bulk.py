@@ -121,7 +121,7 @@ class _Parents:
             return
         declarations = self._meta.pre_declarations.declarations
         declaration = declarations.get(link.name or min(locals_))
-        factory = _parent_factory(declaration)
+        factory = _parent_factory(declaration, self._meta.factory)
         if factory is None or locals_ & self._fields.keys():
             return
         extra = {**getattr(declaration, "_defaults", {}), **_deep(self._fields, link.name)}
@@ -152,11 +152,11 @@ class _Parents:
             row.update(key)
 
 
-def _parent_factory(declaration: Any) -> Any:
+def _parent_factory(declaration: Any, child: Any) -> Any:
     if isinstance(declaration, ParentKey):
         declaration = declaration.parent
     if isinstance(declaration, Parent):
-        return declaration.factory
+        return declaration.factory_beside(child)
     if isinstance(declaration, SubFactory):
         return declaration.get_factory()  # type: ignore[no-untyped-call]
     return None

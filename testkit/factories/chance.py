@@ -20,13 +20,15 @@ class _Chances:
     """One generator for each model in each test; neither order nor worker of the tests counts."""
 
     def __init__(self) -> None:
-        self._doing: str | None = None
+        self._doing: tuple[object, str] | None = None
         self._seed: int | None = None
         self._known: dict[str, Random] = {}
 
     def of(self, model: str) -> Random:
-        if self._doing != current.doing or self._seed != current.seed:
-            self._doing, self._seed = current.doing, current.seed
+        # A rerun has the same name as the test, and begins anew.
+        doing = current.owner, current.doing
+        if self._doing != doing or self._seed != current.seed:
+            self._doing, self._seed = doing, current.seed
             self._known = {}
             if self._seed is not None:  # factory-boy's own Faker and fuzzy declarations
                 factory.random.reseed_random(self._number("factory"))  # type: ignore[no-untyped-call]
@@ -38,7 +40,7 @@ class _Chances:
     def _number(self, model: str) -> int:
         if self._seed is None:
             return random.getrandbits(64)
-        text = f"{self._seed}\0{self._doing}\0{model}"
+        text = f"{self._seed}\0{current.doing}\0{model}"
         return int.from_bytes(hashlib.sha256(text.encode(errors="surrogatepass")).digest()[:8])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import itertools
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from testkit.factories.shape import Attribute, ParentLink
 
 __all__ = [
+    "Combined",
     "Cycled",
     "Default",
     "Drawn",
@@ -141,14 +143,30 @@ class Cycled(_Derived):
     def __init__(self, make: Callable[[Draws], object], *, rank: int, sizes: Sequence[int]) -> None:
         super().__init__()
         self.make = make
-        self._slower = 1
-        for size in sizes[:rank]:
-            self._slower *= size
+        self._slower = math.prod(sizes[:rank])
         self._count = itertools.count()
 
     def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
         """Return the next one of the round."""
         return self.make(_Cycle(next(self._count) // self._slower))
+
+
+class Combined(_Derived):
+    """One of the few values of a column, drawn in one number with the others of its constraint."""
+
+    def __init__(
+        self, make: Callable[[Draws], object], *, space: str, rank: int, sizes: Sequence[int]
+    ) -> None:
+        super().__init__()
+        self._make, self._space = make, space
+        self._slower, self._all = math.prod(sizes[:rank]), math.prod(sizes)
+
+    def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
+        """Return the column's part of the number, which the first column draws."""
+        drawn = step.__dict__.setdefault("combinations", {})
+        if self._space not in drawn:
+            drawn[self._space] = draws_now().number(self._space, self._all)
+        return self._make(_Cycle(drawn[self._space] // self._slower))
 
 
 class _Cycle:
@@ -260,12 +278,11 @@ class Parent(BaseDeclaration):
             value = source if key.of_parent is None else getattr(source, key.of_parent, None)
             if value is not None and value is not SKIP:
                 extra.setdefault(key.remote, value)
-        return step.recurse(self.factory, extra)
+        return step.recurse(self.factory_beside(step.builder.factory_meta.factory), extra)
 
-    @property
-    def factory(self) -> Any:
-        """What makes the parent: a later declaration may bring another factory."""
-        return factory_for(self.link.target, self._root)
+    def factory_beside(self, child: Any) -> Any:
+        """Return what makes the parent; a later declaration may bring another factory."""
+        return factory_for(self.link.target, self._root, child.__module__)
 
 
 def drop_idle_traits(instance: Any, extra: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from testkit.factories.declarations import (
+    Combined,
     Cycled,
     Default,
     Drawn,
@@ -127,20 +128,29 @@ def _drawn(shape: Shape, given: set[str], by_parent: set[str]) -> dict[str, Any]
         elif len(group) == 1:
             found[own[0]] = Drawn(made) if (made := makers[own[0]]) else _none(shape, own[0])
         else:
-            _cycle(shape, own, makers, found)
+            _together(shape, own, makers, found, alone=len(own) == len(group))
     return found
 
 
-def _cycle(
+def _together(
     shape: Shape,
     own: list[str],
     makers: Mapping[str, Callable[[Any], object] | None],
     found: dict[str, Any],
+    *,
+    alone: bool,
 ) -> None:
+    """Let several columns of few values tell rows apart, with nothing else or with parents."""
     sizes = [_size(make) if (make := makers[name]) else 1 for name in own]
+    space = f"{shape.attributes[own[0]].column.table}.({', '.join(own)})"
     for rank, name in enumerate(own):
         make = makers[name]
-        found[name] = Cycled(make, rank=rank, sizes=sizes) if make else _none(shape, name)
+        if make is None:
+            found[name] = _none(shape, name)
+        elif alone:
+            found[name] = Combined(make, space=space, rank=rank, sizes=sizes)
+        else:
+            found[name] = Cycled(make, rank=rank, sizes=sizes)
 
 
 def _made(make: Callable[[Any], object] | None) -> Callable[[Any], object]:

@@ -63,6 +63,7 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
 
     if TYPE_CHECKING:
         # What factory-boy's own annotations do not say: which class comes out.
+        def __new__(cls, **fields: Any) -> T: ...  # type: ignore[misc]  # a call creates
         @classmethod
         def build(cls, **fields: Any) -> T: ...  # noqa: D102
         @classmethod

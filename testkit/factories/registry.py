@@ -31,23 +31,29 @@ def all_factories() -> list[Any]:
     return [factory for of_model in _declared.values() for factory in of_model]
 
 
-def factory_for(model: type, root: Any) -> Any:
-    """Return the factory that makes parents of this model.
+def factory_for(model: type, root: Any, module: str) -> Any:
+    """Return the factory that makes parents of this model for a factory of that module.
 
-    The first one declared for it that derives from no other of the same model; where none was,
-    one derived from the model alone, a subclass of ``root``.
+    One declared beside it, else the first that was declared elsewhere but in a test file: which of
+    these are imported depends on what tests run. Of several the one that derives from no other;
+    where there is none, one derived from the model alone, a subclass of ``root``.
     """
-    declared = _declared.get(model)
-    if declared:
-        return next(
-            each
-            for each in declared
-            if not any(other is not each and issubclass(each, other) for other in declared)
-        )
+    declared = _declared.get(model, [])
+    beside = [each for each in declared if each.__module__ == module]
+    shared = [each for each in declared if not _is_test_file(each.__module__)]
+    for candidates in (beside, shared):
+        for each in candidates:
+            if not any(other is not each and issubclass(each, other) for other in candidates):
+                return each
     if model not in _derived:
         meta = type("Meta", (), {"model": model, "derived": True})
         _derived[model] = type(root)(f"{model.__name__}Factory", (root,), {"Meta": meta})
     return _derived[model]
+
+
+def _is_test_file(module: str) -> bool:
+    name = module.rpartition(".")[2]
+    return name.startswith("test_") or name.endswith("_test")
 
 
 @contextlib.contextmanager
@@ -61,5 +67,8 @@ def reusing(model: type, parent: object) -> Iterator[None]:
 
 
 def default_of(model: type) -> object | None:
-    """Return the object that stands for all of the model now."""
-    return _defaults.get(_NONE).get(model)
+    """Return the object that stands for all of the model now, if need be one of a subclass."""
+    defaults = _defaults.get(_NONE)
+    if not defaults or model in defaults:
+        return defaults.get(model)
+    return next((each for kind, each in defaults.items() if issubclass(kind, model)), None)

@@ -64,7 +64,7 @@ class PluginSession:
         self._worker: Worker | None = None
         self._guard: Guard | None = None
         self._refusals: Refusals | None = None
-        self._drawing: Drawing | None = None
+        self._drawing: dict[str, Drawing] = {}  # at most one
         self._moment = "before the first test"
         self._periods = Periods()
         self.cut_short, self.failed = True, False
@@ -94,11 +94,12 @@ class PluginSession:
 
     def draws(self) -> Draws:
         """Return what this process draws from, made for who draws first."""
-        if self._drawing is None:
+        if not self._drawing:
             from testkit.pytest_plugin.drawing import Drawing
 
-            self._drawing = Drawing(self._config.rootpath, self.name, current)
-        return self._drawing.draws
+            # Of threads that draw first at once, one makes it.
+            self._drawing.setdefault("", Drawing(self._config.rootpath, self.name, current))
+        return self._drawing[""].draws
 
     def _remember(self) -> Refusals:
         """Return what remembers refusals, made for who may refuse first."""
@@ -366,8 +367,8 @@ class PluginSession:
                 self.worker.close()
         finally:
             current.end_run(self._outer)
-            if self._drawing is not None:
-                self._drawing.end()
+            for drawing in self._drawing.values():
+                drawing.end()
             self._variables.restore()
 
 

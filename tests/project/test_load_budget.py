@@ -91,6 +91,7 @@ def test_the_plugin_adds_twelve_modules_at_most_and_all_are_ours(
     assert "testkit.pytest_plugin.hooks" in added
     assert [name for name in sorted(added) if name.partition(".")[0] != "testkit"] == []
     assert len(added) <= MOST_MODULES, sorted(added)
+    assert [name for name in sorted(added) if "draw" in name] == []  # nothing was drawn
 
 
 def test_the_plugin_starts_no_process_binds_no_port_and_makes_no_directory(

@@ -325,7 +325,7 @@ class FewCombinations(Base):
     size: Mapped[int] = mapped_column(sa.SmallInteger)
     __table_args__ = (
         sa.UniqueConstraint("colour", "active", "size"),
-        sa.CheckConstraint("size >= 1 AND size <= 50"),
+        sa.CheckConstraint("size >= 1 AND size <= 80"),
     )
 
 

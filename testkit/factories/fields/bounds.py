@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from testkit.factories.fields.patterns import both_patterns, matches
+from testkit.factories.fields.several_patterns import both_patterns, matches
 
 __all__ = ["UNBOUND", "Bound", "Bounds"]
 

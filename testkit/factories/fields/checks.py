@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final
 from testkit.factories.fields.bounds import UNBOUND, Bounds
 from testkit.factories.fields.conditions import (
     Condition,
-    branches,
-    contradicts,
-    read_condition,
+    alternatives,
+    chosen,
     together,
 )
 from testkit.factories.fields.negation import without_not
@@ -28,6 +27,9 @@ __all__ = ["read_checks"]
 MULTIPLES: Final = 200
 """How many multiples of a number stand for all of them."""
 
+LONG: Final = 400
+"""A condition of more words is read whole or not at all: taking it apart is quadratic."""
+
 
 def read_checks(texts: Iterable[str], columns: Iterable[str]) -> Mapping[str, Bounds]:
     """Return what the conditions ask of each column of which they say something.
@@ -37,17 +39,10 @@ def read_checks(texts: Iterable[str], columns: Iterable[str]) -> Mapping[str, Bo
     alternatives one is taken: the first that can be read whole and does not contradict the rest.
     """
     known = frozenset(columns)
-    conjuncts = [node for text in texts for node in _conjuncts(text)]
-    found = Condition()
-    for node in conjuncts:
-        if not branches(node, known):
-            found = together([found, read_condition(node, known)]) or found
-    for node in conjuncts:
-        for branch in branches(node, known):
-            chosen = together([found, branch]) or found
-            if not contradicts(chosen):
-                found = chosen
-                break
+    conjuncts = [alternatives(node, known) for text in texts for node in _conjuncts(text)]
+    certain = together(read[0] for read in conjuncts if len(read) == 1)
+    undecided = [read for read in conjuncts if len(read) > 1]
+    found = chosen(certain, undecided) or together([certain, *(read[0] for read in undecided)])
     return _with_multiples(found)
 
 
@@ -80,7 +75,7 @@ def _flat(words: list[Token]) -> Iterator[Node]:
     node = parse(words)
     if node is not None:
         yield from _operands(without_not(node))
-    elif len(parts := list(_parts(_inside(words)))) > 1:
+    elif len(words) <= LONG and len(parts := list(_parts(_inside(words)))) > 1:
         for part in parts:
             yield from _flat(part)
 

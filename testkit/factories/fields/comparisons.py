@@ -169,12 +169,15 @@ def _of_case(sign: str, subject: _Subject, right: Node) -> Bounds | None:
 
 
 def _of_place(sign: str, subject: _Subject, right: Node) -> Bounds | None:
-    """Read ``strpos(email, '@') > 0``."""
+    """Read ``strpos(email, '@') > 0``, or ``> 1``."""
     found = (sign, right) in {(">", Constant(0)), (">=", Constant(1)), ("<>", Constant(0))}
-    if not found or not isinstance(subject.divisor, Constant):
+    later = (sign, right) in {(">", Constant(1)), (">=", Constant(2))}
+    sought = subject.divisor.value if isinstance(subject.divisor, Constant) else None
+    if not isinstance(sought, str) or not sought:
         return None
-    sought = subject.divisor.value
-    return Bounds(pattern=_literal(sought)) if isinstance(sought, str) and sought else None
+    if later and len(sought) == 1:
+        return Bounds(pattern=f"^[^{_escaped(sought)}].*{_escaped(sought)}")
+    return Bounds(pattern=_literal(sought)) if found else None
 
 
 _READERS: Final[dict[str, Callable[[str, _Subject, Node], Bounds | None]]] = {
@@ -245,8 +248,10 @@ def _like(text: str) -> str:
             escaped = False
         elif char == "\\":
             escaped = True
-        else:
-            pattern += ".*" if char == "%" else "."
+        elif char == "_":
+            pattern += "."
+        elif not pattern.endswith(".*"):  # several are as good as one
+            pattern += ".*"
     pattern = f"^{pattern}$"
     return pattern.removeprefix("^.*").removesuffix(".*$") if pattern != "^.*$" else ".*"
 

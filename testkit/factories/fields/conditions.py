@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import TYPE_CHECKING
+from itertools import count, islice, product
+from typing import TYPE_CHECKING, Final
 
 from testkit.factories.fields.bounds import UNBOUND, Bounds
 from testkit.factories.fields.comparisons import Saying, said
@@ -13,7 +14,12 @@ from testkit.factories.fields.nodes import Column, Constant, Node, Operation
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-__all__ = ["Condition", "branches", "contradicts", "read_condition", "together"]
+__all__ = ["Condition", "alternatives", "chosen", "contradicts", "together"]
+
+MOST: Final = 64
+"""Further alternatives of one condition are not looked at."""
+MOST_STEPS: Final = 500
+"""Nor further ones where several conditions have some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +34,33 @@ class Condition:
     whole: bool = True
 
 
-def read_condition(node: Node, columns: Collection[str]) -> Condition | None:
-    """Read a condition without NOT; None where nothing of it can be read.
+def alternatives(node: Node, columns: Collection[str]) -> list[Condition]:
+    """Return what may be asked of columns so that a condition without NOT holds.
 
-    Of several branches the first is taken that can be read whole.
+    One of them is enough; at most ``MOST`` are looked at. Without one, it cannot be read. What an
+    OR stands between is left out where it cannot be read whole.
     """
     match node:
         case Operation("and", operands):
-            return together(read_condition(operand, columns) for operand in operands)
-        case Operation("or", _):
-            return next(iter(branches(node, columns)), None)
+            return _all_of([alternatives(operand, columns) for operand in operands])
+        case Operation("or", operands):
+            return _any_of([alternatives(operand, columns) for operand in operands])
         case Column():  # a boolean one
             node = Operation("=", (node, Constant(True)))
     saying = said(node, columns)
-    return None if saying is None else _condition(saying)
+    return [] if saying is None else [_condition(saying)]
+
+
+def _all_of(operands: list[list[Condition]]) -> list[Condition]:
+    read = [operand for operand in operands if operand]
+    whole = Condition(whole=len(read) == len(operands))
+    return [together([whole, *chosen]) for chosen in islice(product(*read), MOST)] if read else []
+
+
+def _any_of(operands: list[list[Condition]]) -> list[Condition]:
+    if listed := _listed(operands):
+        return [listed]
+    return [branch for operand in operands for branch in operand if branch.whole][:MOST]
 
 
 def _condition(saying: Saying) -> Condition:
@@ -55,37 +74,42 @@ def _condition(saying: Saying) -> Condition:
     )
 
 
-def branches(node: Node, columns: Collection[str]) -> list[Condition]:
-    """Return the branches of an OR of which one may be taken: those that are read whole.
+def _listed(operands: list[list[Condition]]) -> Condition | None:
+    """Return branches that each list values of the same column as one; None where they do not."""
+    choices: tuple[object, ...] = ()
+    names: set[str] = set()
+    for operand in operands:
+        match operand:
+            case [Condition(bounds, divisors)] if len(bounds) == 1 and not divisors:
+                ((name, asked),) = bounds.items()
+            case _:
+                return None
+        if asked.choices is None or asked != Bounds(choices=asked.choices):
+            return None
+        names.add(name)
+        choices += asked.choices
+    return Condition({names.pop(): Bounds(choices=choices)}) if len(names) == 1 else None
 
-    Branches that only list values of one column are one.
-    """
-    if not (isinstance(node, Operation) and node.sign == "or"):
-        return []
-    read = [read_condition(operand, columns) for operand in node.operands]
-    whole = [condition for condition in read if condition and condition.whole]
-    if len(whole) == len(read) and (listed := _listed(whole)):
-        return [listed]
-    return whole
+
+def together(conditions: Iterable[Condition]) -> Condition:
+    """Return what all conditions ask."""
+    return reduce(_both, conditions, Condition())
 
 
-def _listed(conditions: list[Condition]) -> Condition | None:
-    names = {name for condition in conditions for name in condition.bounds}
-    lists = [next(iter(condition.bounds.values()), UNBOUND).choices for condition in conditions]
-    choices = tuple(choice for listed in lists if listed is not None for choice in listed)
-    alone = [{name: Bounds(choices=listed)} for listed in lists for name in names]
-    if len(names) != 1 or alone != [dict(condition.bounds) for condition in conditions]:
+def chosen(found: Condition, undecided: list[list[Condition]]) -> Condition | None:
+    """Add one alternative of each list, the first ones that contradict nothing, if there are."""
+    steps = count()
+
+    def decide(found: Condition, rest: list[list[Condition]]) -> Condition | None:
+        if not rest or next(steps) > MOST_STEPS:
+            return None if rest else found
+        for alternative in rest[0]:
+            both = together([found, alternative])
+            if not contradicts(both) and (decided := decide(both, rest[1:])) is not None:
+                return decided
         return None
-    return Condition({names.pop(): Bounds(choices=choices)}) if None not in lists else None
 
-
-def together(conditions: Iterable[Condition | None]) -> Condition | None:
-    """Return what all conditions ask; None where none of them could be read."""
-    given = list(conditions)
-    read = [condition for condition in given if condition is not None]
-    if not read:
-        return None
-    return reduce(_both, read, Condition(whole=len(read) == len(given)))
+    return decide(found, undecided)
 
 
 def _both(one: Condition, other: Condition) -> Condition:
@@ -104,8 +128,11 @@ def contradicts(condition: Condition) -> bool:
 def _is_empty(bounds: Bounds) -> bool:
     if bounds.choices is not None:
         return not any(bounds.admits(choice) for choice in bounds.choices)
-    ends = [end for end in (bounds.low, bounds.high) if end is not None]
     shortest, longest = bounds.min_length or 0, bounds.max_length
-    return not all(map(Bounds(low=bounds.low, high=bounds.high).admits, ends)) or (
-        longest is not None and shortest > longest
-    )
+    if longest is not None and shortest > longest:
+        return True
+    if bounds.low is None or bounds.high is None:
+        return False
+    closed = Bounds(low=bounds.low, high=bounds.high)
+    alone = Bounds(low=bounds.high).admits(bounds.low) and not bounds.admits(bounds.low)
+    return not closed.admits(bounds.low) or alone

@@ -55,11 +55,7 @@ def _of_enum(column_type: sa.Enum, field: Field) -> list[object]:
         if column_type.values_callable is None:
             members = [by_name[name] for name in stored]
     bounds = field.bounds
-    return [
-        member
-        for text, member in zip(stored, members, strict=True)
-        if bounds.admits(text) or (not isinstance(member, str) and bounds.admits(member))
-    ]
+    return [member for text, member in zip(stored, members, strict=True) if bounds.admits(text)]
 
 
 def _different(members: Sequence[object]) -> list[object]:

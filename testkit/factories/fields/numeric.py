@@ -171,7 +171,8 @@ def plain_float(field: Field) -> Plain | None:
     """Make numbers with two decimals, or finer ones where the bounds lie close."""
     for digits in (2, 4, 6):
         step = Fraction(1, 10**digits)
-        whole = Window(-(10 ** (digits + 5)), 10 ** (digits + 5))
+        most = 2 ** _mantissa(field.type)
+        whole = Window(-most, most)
         window = bounded(whole, field.bounds, _scaled(step))
         part = usual(whole, window, _habit(field, step)).part(field.bounds).without(window.holes)
         if part.size >= 100 and window.size:  # noqa: PLR2004 - so that rows differ

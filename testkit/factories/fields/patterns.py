@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import string
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from testkit.factories.fields.expressions import PRINTABLE, Item, Part, read_expression
+from testkit.factories.fields.expressions import PRINTABLE, Expression, Item, Part
+from testkit.factories.fields.several_patterns import matches, readings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,8 +23,6 @@ __all__ = [
     "SURE_LENGTH",
     "TextSlot",
     "alphabets",
-    "both_patterns",
-    "matches",
     "sample",
     "spelled",
     "text_slot",
@@ -36,33 +34,10 @@ TEXT_ALPHABET: Final = frozenset(string.ascii_lowercase + string.digits + "-")
 SURE_LENGTH: Final = 11
 """Where there is room for this many characters, ``Draws.text`` gives at least ``LEAST_LENGTH``."""
 LEAST_LENGTH: Final = 9
+PROBES: Final = ("a" * SURE_LENGTH, "0-" * SURE_LENGTH, "shop-gw1-7f3a9c2e-0042")
+"""Such texts as ``Draws.text`` may give."""
 ENOUGH_TEXTS: Final = 2**40
 MOST_TEXTS: Final = 2**62
-
-
-def both_patterns(one: str | None, other: str | None) -> str | None:
-    """Return a pattern that is found where both are."""
-    if one is None or other is None or one == other:
-        return other if one is None else one
-    return rf"^(?=[\s\S]*(?:{one}))(?=[\s\S]*(?:{other}))"
-
-
-def matches(pattern: str, value: object) -> bool:
-    """Say whether a text has the pattern; False where the pattern cannot be read."""
-    compiled = _compiled(pattern)
-    return isinstance(value, str) and compiled is not None and bool(compiled.search(value))
-
-
-@lru_cache(maxsize=512)
-def _compiled(pattern: str) -> re.Pattern[str] | None:
-    expression = read_expression(pattern)
-    try:
-        with warnings.catch_warnings():
-            # What Python reads otherwise than Postgres, such as [[:alpha:]], is only warned of.
-            warnings.simplefilter("error")
-            return re.compile(expression.rendered() if expression else pattern)
-    except (re.error, Warning, OverflowError, RecursionError):
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +51,16 @@ class TextSlot:
 
 def text_slot(pattern: str, *, max_length: int | None = None, ending: str = "") -> TextSlot | None:
     """Find the place for a drawn text; ``ending`` comes last where the pattern takes it."""
-    parts = _first_parts(pattern)
+    for expression in readings(pattern):
+        slot = _slot(_first_parts(expression), max_length, ending)
+        if slot and all(
+            matches(pattern, f"{slot.head}{text[: slot.room]}{slot.tail}") for text in PROBES
+        ):
+            return slot
+    return None
+
+
+def _slot(parts: list[Part], max_length: int | None, ending: str) -> TextSlot | None:
     for at, part in enumerate(parts):
         if part.chars >= TEXT_ALPHABET and part.low <= LEAST_LENGTH:
             head, tail = _least(parts[:at]), _tail(parts[at:], ending)
@@ -105,7 +89,20 @@ def alphabets(pattern: str, *, min_length: int, max_length: int | None) -> list[
     Two such texts that differ in one place are different without regard to case as well. As many
     places are taken as give ``ENOUGH_TEXTS``, if there are so many.
     """
-    parts = [(part, _caseless(part.chars)) for part in _first_parts(pattern)]
+    for expression in readings(pattern):
+        places = _places(_first_parts(expression), min_length, max_length)
+        if places and all(matches(pattern, spelled(number, places)) for number in _tried(places)):
+            return places
+    return None
+
+
+def _tried(places: list[str]) -> range:
+    size = texts_in(places)
+    return range(0, size, max(1, size // 16))
+
+
+def _places(first: list[Part], min_length: int, max_length: int | None) -> list[str] | None:
+    parts = [(part, _caseless(part.chars)) for part in first]
     counts = [part.low for part, _ in parts]
 
     def places() -> list[str]:
@@ -143,14 +140,17 @@ def spelled(number: int, places: list[str]) -> str:
 
 
 def sample(pattern: str, random: Random, *, min_length: int, max_length: int | None) -> str | None:
-    """Return a text that matches, or None where the pattern cannot be turned round."""
-    expression = read_expression(pattern)
-    if expression is None:
+    """Return a text for the pattern, or None where it cannot be turned round.
+
+    It matches, unless several patterns were put together.
+    """
+    expressions = readings(pattern)
+    if not expressions:
         return None
-    branch = random.choice(expression.branches)
+    branch = random.choice(random.choice(expressions).branches)
     parts = _expanded(branch.whole(), random.choice, random.randint)
     counts = [part.low for part in parts]
-    wished = max(min_length, sum(counts) + random.randint(0, 6))
+    wished = max(min_length, sum(counts) + random.randint(2, 8))
     wished = wished if max_length is None else min(wished, max_length)
     for at, part in enumerate(parts):
         spare = wished - sum(counts)
@@ -162,11 +162,8 @@ def sample(pattern: str, random: Random, *, min_length: int, max_length: int | N
     )
 
 
-def _first_parts(pattern: str) -> list[Part]:
-    """Return the pattern as its first alternatives in a row; nothing where it cannot be read."""
-    expression = read_expression(pattern)
-    if expression is None:
-        return []
+def _first_parts(expression: Expression) -> list[Part]:
+    """Return an expression as its first alternatives in a row."""
     return _expanded(expression.branches[0].whole(), lambda branches: branches[0], _once)
 
 

@@ -263,6 +263,12 @@ class _Reader:
             node = cast(node, self.type_name())
             self.expect(")")
             return node
+        if word == "position" and self.take("("):
+            sought = self.sum()
+            self.expect("in")
+            call = Call("strpos", (self.sum(), sought))
+            self.expect(")")
+            return call
         if self.at < len(self.words) and self.words[self.at].sort == "text":
             return cast(Constant(self.next().value), word)
         return _WORDS.get(word)

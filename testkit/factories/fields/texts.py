@@ -81,7 +81,9 @@ def _pool(bounds: Bounds, make: Callable[[Random], str], random: Random) -> list
 
     def fitted() -> str:
         words = letters(random, high) if high is not None and high <= LETTERS else phrase(random)
-        return _cut(words + letters(random, max(0, low - len(words))), high)
+        while len(words) < low:
+            words += f" {phrase(random)}"
+        return _cut(words, high)
 
     def matching() -> str | None:
         return bounds.pattern and sample(

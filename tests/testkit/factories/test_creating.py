@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_type
 
 import factory
 import pytest
@@ -48,6 +48,27 @@ class Book(Base):
     shelf: Mapped[Shelf] = relationship()
     author: Mapped[Author] = relationship()
     __table_args__ = (sa.UniqueConstraint("shelf_id", "title"),)
+
+
+class Seat(Base):
+    __tablename__ = "seat"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    window: Mapped[bool]
+    row: Mapped[str] = mapped_column(sa.Enum("a", "b", "c", name="seat_row"))
+    __table_args__ = (sa.UniqueConstraint("window", "row"),)
+
+
+class SeatFactory(Factory[Seat]):
+    pass
+
+
+class Letter(Base):
+    __tablename__ = "letter"
+    code: Mapped[str] = mapped_column(sa.String(1), primary_key=True)
+
+
+class LetterFactory(Factory[Letter]):
+    pass
 
 
 class ShelfFactory(Factory[Shelf]):
@@ -278,6 +299,24 @@ def test_a_factory_can_write_to_another_database(tables: Database, archive: Data
     assert (count(archive, Shelf), count(tables, Shelf)) == (1, 2)
 
 
+def test_a_short_column_is_filled_to_its_last_value_and_then_told(tables: Database) -> None:
+    letters = LetterFactory.create_batch(36)
+    with pytest.raises(TestkitError) as caught:
+        LetterFactory.create()
+
+    assert len({letter.code.lower() for letter in letters}) == 36
+    assert (caught.value.code, "letter.code" in str(caught.value)) == ("TK411", True)
+
+
+def test_so_are_columns_that_are_unique_together(tables: Database) -> None:
+    seats = SeatFactory.create_batch(6)
+    with pytest.raises(TestkitError) as caught:
+        SeatFactory.create()
+
+    assert len({(seat.window, seat.row) for seat in seats}) == 6
+    assert (caught.value.code, "seat.(row, window)" in str(caught.value)) == ("TK411", True)
+
+
 async def test_rows_are_created_through_the_async_session(
     tables: Database, async_db_session: AsyncSession
 ) -> None:
@@ -351,8 +390,17 @@ def test_a_row_that_the_database_refuses_leaves_a_session_that_goes_on(
 
 
 def test_objects_are_typed(db_session: Session) -> None:
-    shelf: Shelf = ShelfFactory.create()
-    many: list[Shelf] = ShelfFactory.create_batch(1)
-    body: dict[str, Any] = ShelfFactory.payload()
+    shelf = assert_type(ShelfFactory.create(), Shelf)
+    many = assert_type(ShelfFactory.create_batch(1), list[Shelf])
+    body = assert_type(ShelfFactory.payload(), dict[str, Any])
+    found = assert_type(ShelfFactory.get_or_create(name="x"), Shelf)
+    called = assert_type(ShelfFactory(), Shelf)
 
-    assert (shelf is not many[0], list(body)) == (True, ["name"])
+    assert len({shelf, found, called, *many, ShelfFactory.build()}) == 5
+    assert list(body) == ["name"]
+
+
+async def test_so_are_those_of_asynchronous_calls() -> None:
+    shelf = assert_type(await ShelfFactory.acreate(), Shelf)
+
+    assert assert_type(await ShelfFactory.aget_or_create(name=shelf.name), Shelf) is shelf

@@ -14,7 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from testkit.core.current import current
 from testkit.core.messages import TestkitError
-from testkit.factories import Factory, Unique
+from testkit.factories import Factory, Unique, registry
 
 if TYPE_CHECKING:
     from testkit.isolation.database import Database
@@ -141,6 +141,27 @@ def test_the_parent_is_made_by_the_factory_that_was_declared_for_it() -> None:
 
     assert MemberFactory.build().club.name == "the only one"
     assert GrandClubFactory.build().name == "a grand one"
+
+
+def test_what_a_test_file_declares_serves_that_file_alone() -> None:
+    """Whether others are imported depends on what else is run."""
+
+    class Stand(Base):
+        __tablename__ = "stand"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    class LocalFactory(Factory[Stand]):
+        pass
+
+    derived = registry.factory_for(Stand, Factory, "tests.other")
+
+    class SharedFactory(Factory[Stand]):
+        __module__ = "tests.shared_factories"
+
+    assert registry.factory_for(Stand, Factory, __name__) is LocalFactory
+    assert registry.factory_for(Stand, Factory, "tests.other") is SharedFactory
+    assert derived not in (LocalFactory, SharedFactory)
+    assert registry.all_factories()[-2:] == [LocalFactory, SharedFactory]
 
 
 def test_no_parent_is_made_beside_a_key_that_was_given(tables: Database) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import re
 import resource
 import signal
@@ -10,19 +10,17 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
+from testkit.cli.drawn import who_drew
 from testkit.core.messages import TestkitError
 from testkit.system.draw_log import read_logs
 from tests.support.commands import called
 from tests.support.drawing import Drawer, drawn_by_processes
 from tests.support.suites import Suite
 from tests.support.waiting import wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 FOLDER: Final = ".testkit/draws"
 
@@ -69,49 +67,84 @@ def draw_some(drawer: Drawer) -> list[object]:
         *(draws.text("m") for _ in range(3)),
         *(draws.large() for _ in range(3)),
         *(draws.number("t.wide", 2**31) for _ in range(3)),
-        *(draws.number("t.n", 50) for _ in range(3)),
+        *(draws.number("t.n", 50_000) for _ in range(3)),
     ]
 
 
-def forked(draw: Callable[[], list[object]]) -> list[object]:
-    """Return what a child process draws that was made by fork."""
-    context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe()
-    child = context.Process(target=lambda: theirs.send(draw()))
-    child.start()
-    theirs.close()
-    drawn: list[object] = ours.recv()
-    child.join()
+FORKING: Final = """
+import json, os, sys, threading
+from tests.support.drawing import Drawer
+from tests.testkit.pytest_plugin.test_drawing import draw_some
 
-    assert child.exitcode == 0
-    return drawn
+def forked():
+    ours, theirs = os.pipe()
+    if os.fork() == 0:
+        os.write(theirs, json.dumps(draw_some(drawer)).encode())
+        drawer.end()
+        os._exit(0)
+    os.wait()
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as answer:
+        return json.loads(answer.read())
+
+def draw_on():
+    while not ended.is_set():
+        drawer.draws.text("m")
+        drawer.draws.number("t.other", 50_000)
+        drawer.running.begin_test("test_it")
+
+drawer = Drawer(sys.argv[1])
+drawer.running.begin_test("test_it")
+ended = threading.Event()
+if sys.argv[2] == "threads":
+    threading.Thread(target=draw_on).start()
+drawn = draw_some(drawer)
+if os.fork() == 0:
+    drawer.end()  # without a draw of its own
+    os._exit(0)
+os.wait()
+for _ in range(int(sys.argv[3])):
+    drawn += forked() + draw_some(drawer)
+ended.set()
+drawer.end()
+print(json.dumps([drawn, drawer.draws.count]))
+"""
 
 
-def test_a_forked_child_draws_other_values_than_its_parent(tmp_path: Path) -> None:
-    drawer = Drawer(tmp_path)
-    drawer.running.begin_test("test_it")
-    drawn = draw_some(drawer)
-    for _ in range(2):
-        drawn += forked(lambda: draw_some(drawer))
-        drawn += draw_some(drawer)
-    drawer.end()
+def drawn_with_forks(root: Path, threads: str, children: int) -> tuple[list[object], int]:
+    """Return what a process and its children drew, and the last count of the process itself."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING, str(root), threads, str(children)],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
-    assert len(set(drawn)) == 12 * 5
-    assert len(list(read_logs(tmp_path / FOLDER))) == 3
-    assert {each.doing for log in read_logs(tmp_path / FOLDER) for each in log.counts} == {
-        "test_it"
-    }
+    assert done.returncode == 0, done.stderr
+    drawn, count = json.loads(done.stdout)
+    return drawn, count
 
 
-def test_a_forked_child_does_not_end_the_log_of_its_parent(tmp_path: Path) -> None:
-    drawer = Drawer(tmp_path)
-    drawer.draws.text("m")
-    forked(lambda: [drawer.end()])
-    drawer.draws.text("m")
-    drawer.end()
-    [log] = read_logs(tmp_path / FOLDER)
+def test_a_forked_child_draws_other_values_than_its_parent_and_has_a_log_of_its_own(
+    tmp_path: Path,
+) -> None:
+    drawn, count = drawn_with_forks(tmp_path, "no threads", 2)
+    logs = list(read_logs(tmp_path / FOLDER))
+    texts = [file.read_text() for file in (tmp_path / FOLDER).glob("*.log")]
 
-    assert log.last == 2
+    assert [text.count('"last"') for text in texts] == [1, 1, 1]
+    assert len(set(drawn)) == len(drawn) == 12 * 5
+    assert sorted(log.last for log in logs) == [6, 6, count]
+    assert {each.doing for log in logs for each in log.counts} == {"test_it"}
+
+
+@pytest.mark.slow
+def test_a_child_that_is_forked_in_the_middle_of_a_draw_can_draw(tmp_path: Path) -> None:
+    drawn, _ = drawn_with_forks(tmp_path, "threads", 40)
+
+    assert len(set(drawn)) == len(drawn) == 12 * 81
 
 
 @pytest.mark.parametrize("kind", ["a file", "a link", "no folder"])
@@ -173,11 +206,17 @@ SUITE: Final = """
 
     @pytest.mark.parametrize("odd", ["\\x1b[31m"], ids=["\\x1b[31m"])
     def test_first(unique, odd):
-        tell("first", unique("module"), current.draws.text("m", length=11), current.draws.large())
+        tell("first", unique("module"), current.uuid_version, current.seed)
+
+    @pytest.fixture(scope="module", params=["one", "two"])
+    def only():
+        return current.draws.number("t.only", 1)
+
+    def test_free_again(only):
+        current.draws.number("t.each", 1)
 
     def test_second(unique, rows):
-        tell("second", unique("module"), current.draws.text("m", length=2, space="t.code"),
-             current.draws.number("t.n", 30_000), current.doing)
+        tell("second", unique("module"), current.draws.text("m", length=2, space="t.code"), current.doing)
 """
 
 
@@ -188,7 +227,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     suite.configure("uuid_version = '7'")
     outcome = suite.run("--testkit-seed=41")
     (suite.folder / "output").write_text(outcome.text)
-    outcome.check(passed=2)
+    outcome.check(passed=4)
     return suite.folder
 
 
@@ -196,73 +235,32 @@ def values(folder: Path, name: str) -> list[str]:
     return (folder / name).read_text().splitlines()
 
 
-def explained(folder: Path, value: str) -> str:
-    """Return the only line about a value, below the headings."""
-    done = called("explain", value, folder=folder)
+def test_explain_says_which_test_drew_a_value(drawn: Path) -> None:
+    name, _, doing = values(drawn, "second")
+    done = called("explain", f"<{name.upper()}@example.com>", folder=drawn)
+    [headings, line] = done.stdout.splitlines()
 
     assert (done.returncode, done.stderr) == (0, "")
-    [headings, line] = done.stdout.splitlines()
-    assert headings.split()[:3] == ["DRAWN", "BY", "WORKER"]
-    assert re.search(r"  main +20\d\d-\d\d-\d\d \d\d:\d\d:\d\d  ", line)
-    return line
+    assert doing == "test_it.py::test_second"
+    assert headings.split() == ["DRAWN", "BY", "WORKER", "AT", "(UTC)", "SPACE", "VALUE"]
+    assert re.match(rf"{doing} +main +20\d\d-\d\d-\d\d \d\d:\d\d:\d\d +- ", line)
 
 
-def test_explain_says_which_test_drew_a_text_whatever_stands_around_it(drawn: Path) -> None:
-    name = values(drawn, "second")[0]
-
-    assert explained(drawn, name).startswith("test_it.py::test_second ")
-    assert explained(drawn, f"<{name.upper()}@example.com>").startswith("test_it.py::test_second ")
-
-
-def test_explain_knows_short_texts_numbers_and_their_column(drawn: Path) -> None:
-    _, short, number, _ = values(drawn, "second")
-
-    assert re.search(r"^test_it.py::test_second .* t\.code ", explained(drawn, short.upper()))
-    assert re.search(r"^test_it.py::test_second .* t\.n ", explained(drawn, f" {number} "))
-
-
-def test_explain_shows_a_test_with_control_characters_escaped(drawn: Path) -> None:
-    for value in values(drawn, "first"):
-        assert explained(drawn, value).startswith(r"test_it.py::test_first[\x1b[31m] ")
-
-
-def test_explain_names_a_fixture_wider_than_a_test(drawn: Path) -> None:
-    name, doing = values(drawn, "rows")
+def test_who_drew_is_told_of_fixtures_short_texts_and_odd_tests(
+    drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(drawn)
+    in_fixture, doing = values(drawn, "rows")
+    odd, short = values(drawn, "first")[0], values(drawn, "second")[1]
 
     assert doing == "module fixture rows of test_it.py"
-    assert explained(drawn, name).startswith(doing)
-    assert values(drawn, "second")[3] == "test_it.py::test_second"
+    assert doing in who_drew(in_fixture)
+    assert r"test_it.py::test_first[\x1b[31m]" in who_drew(odd)
+    assert re.search(r"test_it.py::test_second .* t\.code ", who_drew(short))
 
 
-def test_explain_lists_everybody_the_newest_first(tmp_path: Path) -> None:
-    for worker in ("gw0", "gw1"):
-        drawer = Drawer(tmp_path, worker=worker)
-        for turn in (1, 2):
-            drawer.running.begin_test(f"test_it[{worker}-{turn}]")
-            drawer.draws.number("t.n", 1)
-            drawer.running.end_test()
-        drawer.end()
-    done = called("explain", "0", folder=tmp_path)
-
-    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == [
-        *("test_it[gw1-2]", "test_it[gw1-1]", "test_it[gw0-2]", "test_it[gw0-1]")
-    ]
-
-
-@pytest.mark.parametrize("value", ["module-gw1-00000000-0042", "no such value", "\x1b[31m"])
-def test_explain_says_that_nobody_is_known(drawn: Path, value: str) -> None:
-    done = called("explain", value, folder=drawn)
-
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "TK412: No log says which test drew" in done.stderr
-    assert str(drawn / FOLDER) in done.stderr
-    assert "\x1b" not in done.stderr
-
-
-def test_a_value_that_was_not_drawn_any_more_is_nobodys(drawn: Path) -> None:
-    name = values(drawn, "second")[0]
-
-    assert called("explain", f"{name[:-4]}9999", folder=drawn).returncode == 1
+def test_the_slots_of_the_run_hold_what_is_configured(drawn: Path) -> None:
+    assert values(drawn, "first")[1:] == ["7", "41"]
 
 
 def test_the_header_shows_the_seed_and_how_to_have_it_again(drawn: Path) -> None:
@@ -288,9 +286,9 @@ def test_after_a_kill_it_is_known_who_drew(tmp_path: Path) -> None:
     wait_until((tmp_path / "name").exists)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    done = called("explain", (tmp_path / "name").read_text(), folder=tmp_path)
 
-    name = (tmp_path / "name").read_text()
-    assert explained(tmp_path, name).startswith("test_it.py::test_it ")
+    assert "test_it.py::test_it " in done.stdout
 
 
 @pytest.mark.slow
@@ -353,15 +351,3 @@ def test_a_run_within_a_process_leaves_the_outer_runs_draws_alone(tmp_path: Path
     outcome = suite.run("test_outer.py")
 
     outcome.check(passed=1)
-
-
-def test_what_draws_is_loaded_at_the_first_draw_only() -> None:
-    script = (
-        "import sys, testkit.pytest_plugin.hooks\n"
-        "print([name for name in sys.modules if 'draw' in name])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-
-    assert done.stdout == "[]\n"

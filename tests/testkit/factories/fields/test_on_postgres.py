@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-import decimal
 import enum
 import uuid
 from random import Random
@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from testkit.factories.fields import Bounds, plain, unique
-from tests.support.counted_draws import CountedDraws
+from testkit.factories.fields import Bounds, plain, read_checks, unique
+from tests.support.counted_draws import CountedDraws, UsedUp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,10 +37,10 @@ class Moment(TypeDecorator[dt.datetime]):
     impl = sa.BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> int | None:
+    def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's
         return None if value is None else int(value.timestamp())
 
-    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> dt.datetime | None:
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> dt.datetime | None:  # noqa: ARG002 - the same
         return None if value is None else dt.datetime.fromtimestamp(value, dt.UTC)
 
 
@@ -53,7 +53,7 @@ class Guid(TypeDecorator[uuid.UUID]):
     def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(pg.UUID() if dialect.name == "postgresql" else sa.CHAR(32))
 
-    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:  # noqa: ARG002 - the same
         return value if value is None or isinstance(value, uuid.UUID) else uuid.UUID(value)
 
 
@@ -150,6 +150,64 @@ TYPES: Final[dict[str, TypeEngine[Any]]] = {
     "moment": Moment(),
     "guid": Guid(),
 }
+CHECKS: Final[list[tuple[TypeEngine[Any], str]]] = [
+    (sa.Integer(), "{c} > 0"),
+    (sa.Integer(), "{c} < -5"),
+    (sa.Integer(), "{c} BETWEEN 5000 AND 5300 AND {c} NOT IN (5000, 5002, 5300)"),
+    (sa.Integer(), "{c} > 5000 OR {c} IS NULL"),
+    (sa.Integer(), "{c} % 5 = 0 AND {c} > 7"),
+    (sa.SmallInteger(), "NOT ({c} < 32000 AND {c} > -32000)"),
+    (sa.BigInteger(), "{c} >= 9000000000000000000"),
+    (sa.Numeric(10, 2), "{c} > 0 AND {c} < 10"),
+    (sa.Numeric(4, 3), "{c} > 0 AND {c} < 0.5"),
+    (sa.Numeric(), "{c} >= 99.99"),
+    (sa.Float(), "{c} > 0 AND {c} < 1"),
+    (sa.REAL(), "{c} BETWEEN -90 AND 90"),
+    (sa.Double(), "{c} > 1e9"),
+    (sa.Date(), "{c} >= '2031-05-01' AND {c} < DATE '2032-05-01'"),
+    (sa.Date(), "{c} <= CURRENT_DATE"),
+    (sa.DateTime(timezone=True), "{c} > now()"),
+    (sa.DateTime(timezone=True), "{c} > '2020-01-01 10:00+02' AND {c} < '2020-01-01 11:00+02'"),
+    (sa.DateTime(), "{c} < '1990-01-01'::timestamp"),
+    (sa.String(), "{c} <> ''"),
+    (sa.String(40), "length(trim({c})) >= 30"),
+    (sa.String(6), "length({c}) = 6"),
+    (sa.String(12), "char_length({c}) BETWEEN 11 AND 12"),
+    (sa.Text(), "length({c}) > 300"),
+    (sa.Text(), "lower({c}) = {c}"),
+    (sa.String(20), "upper({c}) = {c}"),
+    (sa.CHAR(3), "{c} ~ '^[A-Z]{3}$'"),
+    (sa.String(30), "{c} ~ '^[a-z0-9]+(-[a-z0-9]+)*$'"),
+    (sa.Text(), "{c} ~ '^\\+[1-9][0-9]{6,14}$'"),
+    (sa.Text(), "{c} ~* '^(https?)://[^ ]+$'"),
+    (sa.Text(), "{c} ~ '^[[:alpha:]_][[:alnum:]_]{2,30}$'"),
+    (sa.Text(), "{c} ~ '^#[0-9a-f]{6}$'"),
+    (sa.Text(), "{c} ~ '^(red|green) [0-9]{3}$'"),
+    (sa.String(80), "{c} LIKE '%@%' AND position('@' IN {c}) > 1"),
+    (sa.Text(), "{c} LIKE 'usr\\_%' AND {c} NOT LIKE '% %'"),
+    (pg.CITEXT(), "{c} ~ '^[^@[:space:]]+@[^@[:space:]]+\\.[a-z]{2,}$'"),
+    (sa.Text(), "{c} !~ '\\s'"),
+    (sa.LargeBinary(), "octet_length({c}) = 32"),
+    (pg.ARRAY(sa.Text), "cardinality({c}) >= 5"),
+    (pg.ARRAY(sa.Integer), "array_length({c}, 1) = 2"),
+    (sa.Interval(), "{c} > '0'"),
+    (pg.JSONB(), "jsonb_typeof({c}) = 'object'"),
+    (pg.MONEY(), "{c} > 0::money"),
+]
+# As few values as these have no room for all rows.
+LISTS: Final[list[tuple[TypeEngine[Any], str]]] = [
+    (sa.String(10), "{c} IN ('new', 'open', 'closed')"),
+    (
+        sa.Text(),
+        "({c})::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[])",
+    ),
+    (sa.Integer(), "{c} = 1 OR {c} = 2"),
+    (sa.Date(), "{c} IN ('2020-01-01', '2020-01-02')"),
+    (sa.Numeric(3, 1), "{c} IN (0.5, 1)"),
+    (sa.Boolean(), "{c} IS TRUE"),
+    (COLOUR, "{c} <> 'red'"),
+    (sa.String(1), "{c} IN ('Y', 'N')"),
+]
 # Types that Postgres cannot compare, or of which a reference may come twice.
 NOT_COMPARED: Final = {"json", "jsonpath", "regclass", "regconfig"}
 # How many values there are where there are not enough for all rows.
@@ -239,3 +297,52 @@ def test_unique_values_of_every_type_are_different_as_postgres_compares_them(
 
 def _bound(make: Any, source: object) -> Callable[[], object]:
     return lambda: make(source)
+
+
+def test_values_hold_to_the_checks_that_are_read(tables: Database) -> None:
+    random, draws, metadata = Random(21), CountedDraws(), sa.MetaData()
+    plains, uniques = sa.Table("plains", metadata), sa.Table("uniques", metadata)
+    makers: dict[str, tuple[Any, Any]] = {}
+    for at, (column_type, template) in enumerate(CHECKS + LISTS):
+        name = f"column_{at}"
+        check = template.replace("{c}", name)
+        bounds = read_checks([check], [name]).get(name, Bounds())
+        makers[name] = (
+            plain(column_type, bounds, name),
+            unique(column_type, bounds, name, name, "row") if at < len(CHECKS) else None,
+        )
+        plains.append_column(sa.Column(name, column_type))
+        plains.append_constraint(sa.CheckConstraint(sa.text(check.replace(":", r"\:"))))
+        if at < len(CHECKS):
+            uniques.append_column(sa.Column(name, column_type, unique=True))
+            uniques.append_constraint(sa.CheckConstraint(sa.text(check.replace(":", r"\:"))))
+    assert [
+        CHECKS[at]
+        for at, (one, two) in enumerate(makers.values())
+        if at < len(CHECKS) and not (one and two)
+    ] == []
+
+    rows = [{name: one(random) for name, (one, _) in makers.items()} for _ in range(ROWS)]
+    different = [
+        {name: two(draws) for name, (_, two) in makers.items() if two} for _ in range(ROWS)
+    ]
+    with tables.engine.begin() as connection:
+        metadata.create_all(connection)
+        connection.execute(plains.insert(), rows)
+        connection.execute(uniques.insert(), different)
+        assert connection.scalar(sa.select(sa.func.count()).select_from(uniques)) == ROWS
+
+
+@pytest.mark.parametrize(("column_type", "check"), LISTS, ids=[check for _, check in LISTS])
+def test_a_list_is_given_once_up_to_its_last_value(
+    column_type: TypeEngine[Any], check: str
+) -> None:
+    bounds = read_checks([check.replace("{c}", "status")], ["status"])["status"]
+    make, draws = unique(column_type, bounds, "status", "status", "row"), CountedDraws()
+    assert make is not None
+
+    given: list[object] = []
+    with contextlib.suppress(UsedUp):
+        given.extend(make(draws) for _ in range(ROWS))
+
+    assert 1 <= len(set(given)) == len(given) <= 3
