@@ -94,8 +94,9 @@ def _asked(
     settings = run.settings
     kinds = {*kinds_named(settings.env)} if settings.env else {"database"}
     variables = start_servers(run, settings, kinds)
+    server = run.postgres or run.ensure_database()  # which `env` need not name
     order = {
-        "url": run.ensure_database().address(run.database).url(),
+        "url": server.address(run.database).url(),
         "paths": [str(path.resolve()) for path in paths],
         "root": str(run.root),
         "seed": settings.seed or 0,  # what one call finds, the next one finds

@@ -54,8 +54,14 @@ def as_github(findings: Sequence[Finding], summary: Mapping[str, Any]) -> str:
 
 def _closing(summary: Mapping[str, Any]) -> list[str]:
     counts = [
-        f"{summary[name]} {name[:-1] if summary[name] == 1 else name}"
-        for name in ("errors", "warnings", "factories", "traits", "files")
+        f"{summary[many]} {one if summary[many] == 1 else many}"
+        for one, many in (
+            ("error", "errors"),
+            ("warning", "warnings"),
+            ("factory", "factories"),
+            ("trait", "traits"),
+            ("file", "files"),
+        )
     ]
     return ["{}, {} in {} with {}, of {}.".format(*counts)]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-__all__ = ["Flushed", "constants", "text_ids", "unwritten", "values_of"]
+__all__ = ["Flushed", "constants", "text_ids", "unwritten", "values_now", "values_of"]
 
 
 class Flushed:
@@ -31,11 +31,16 @@ class Flushed:
     def _note(self, session: Session, _context: object) -> None:
         for each in (*session.new, *session.dirty):
             self._objects.append(each)
-            self._values[id(each)] = dict(vars(each))
+            self._values[id(each)] = dict(values_now(each))
 
     def values(self, made: object) -> Mapping[str, Any]:
         """Return them by the names of attributes; nothing of an object that was not flushed."""
         return self._values.get(id(made), {})
+
+
+def values_now(made: object) -> Mapping[str, Any]:
+    """Return the values that are loaded; nothing of an object that has no attributes."""
+    return getattr(made, "__dict__", {})
 
 
 def text_ids(made: object, values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -82,7 +87,7 @@ def constants(first: object, second: object) -> tuple[tuple[str, ...], ...]:
 
 
 def _equal(first: object, second: object, name: str) -> bool:
-    one, other = vars(first).get(name), vars(second).get(name)
+    one, other = values_now(first).get(name), values_now(second).get(name)
     return one is not None and not isinstance(one, sa.ClauseElement) and bool(one == other)
 
 

@@ -1,15 +1,19 @@
-"""What a trait sets, beside what its factory gives without it."""
+"""What a factory declares, and what a trait sets beside what the factory gives without it."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
+from factory.declarations import Trait
 from factory.enums import get_builder_phase
 
 from testkit.doctor.factories.trial import Override
 
-__all__ = ["overrides_of"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["declared_by", "overrides_of"]
 
 _NOTHING: Final = object()
 
@@ -26,6 +30,20 @@ def overrides_of(factory: Any, trait: str) -> tuple[Override, ...]:
         Override(name, _same(usual.get(name, _NOTHING), value))
         for name, value in meta.parameters[trait].overrides.items()
     )
+
+
+def declared_by(factory: Any, traits: Iterable[str]) -> set[str]:
+    """Return the attributes that the factory declares, or traits and those that they turn on."""
+    meta = factory._meta  # noqa: SLF001
+    found, todo, seen = set(meta.base_declarations), list(traits), set()
+    while todo:
+        name = todo.pop()
+        seen.add(name)
+        if isinstance(meta.parameters.get(name), Trait):
+            overrides = meta.parameters[name].overrides
+            found.update(overrides)
+            todo += overrides.keys() - seen
+    return {meta.rename.get(name, name) for name in found}
 
 
 def _same(usual: Any, value: Any) -> bool:

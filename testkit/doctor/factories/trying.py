@@ -13,8 +13,15 @@ from sqlalchemy.orm import Session
 
 from testkit.core.current import current
 from testkit.doctor.factories.failing import failure_of
-from testkit.doctor.factories.objects import Flushed, constants, text_ids, unwritten, values_of
-from testkit.doctor.factories.overrides import overrides_of
+from testkit.doctor.factories.objects import (
+    Flushed,
+    constants,
+    text_ids,
+    unwritten,
+    values_now,
+    values_of,
+)
+from testkit.doctor.factories.overrides import declared_by, overrides_of
 from testkit.doctor.factories.trial import Failure, Trial
 from testkit.factories import Factory, bound_to
 from testkit.factories.registry import all_factories
@@ -47,15 +54,17 @@ def trials_of(factory: Any, engine: Engine) -> Iterator[Trial]:
 
 def _trial(factory: Any, trait: str, engine: Engine) -> Trial:
     flags = {trait: True} if trait else {}
-    with _undone(engine) as session:
+    with _undone(engine):
         facts = _built(factory, flags)
     if "built" not in facts:
-        texts = facts.pop("texts")
+        texts = facts.pop("texts", ())
         with _undone(engine) as session:
             facts |= _created(factory, flags, session)
         facts["texts"] = tuple(dict([*texts, *facts.get("texts", ())]).items())
-    overrides = overrides_of(factory, trait) if trait else None
-    return Trial(trait=trait, overrides=overrides, **facts)
+    if trait:
+        # Values that cannot be compared say nothing; of a model that is broken build() tells.
+        facts["overrides"], _ = _attempt(lambda: overrides_of(factory, trait))
+    return Trial(trait=trait, **facts)
 
 
 def _built(factory: Any, flags: dict[str, bool]) -> dict[str, Any]:
@@ -63,7 +72,7 @@ def _built(factory: Any, flags: dict[str, bool]) -> dict[str, Any]:
     if failure is not None:
         return {"built": failure}
     first, second = made
-    facts: dict[str, Any] = {"texts": text_ids(first, vars(first))}
+    facts: dict[str, Any] = {"texts": text_ids(first, values_now(first))}
     if not _meta(factory).sqlalchemy_get_or_create:  # two may be one row there
         facts["constants"] = constants(first, second)
     return facts
@@ -77,7 +86,9 @@ def _created(factory: Any, flags: dict[str, bool], session: Session) -> dict[str
     first, pending = made
     values = flushed.values(first)
     facts = {"pending": pending, "texts": text_ids(first, values)}
-    read, failure = _attempt(lambda: values_of(session, first, values))
+    # What nobody declared is the model's, or was derived from it: no defect of the factory.
+    chosen = {name: values[name] for name in declared_by(factory, flags) & values.keys()}
+    read, failure = _attempt(lambda: values_of(session, first, chosen))
     facts |= {"values": read} if failure is None else {"read": failure}
     if failure is None:
         _, facts["again"] = _attempt(lambda: _create(factory, flags, session))

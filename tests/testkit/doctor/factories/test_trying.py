@@ -12,6 +12,7 @@ import factory as factory_boy
 import pytest
 import sqlalchemy as sa
 from factory.alchemy import SQLAlchemyModelFactory
+from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from testkit.doctor.factories.judging import of_factory
@@ -48,6 +49,16 @@ class Invoice(Base):
         sa.ForeignKey("doctor_customer.id", deferrable=True, initially="DEFERRED")
     )
     customer: Mapped[Customer] = relationship(back_populates="invoices")
+
+
+class Network(Base):
+    __tablename__ = "doctor_network"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    host: Mapped[Any] = mapped_column(INET)  # the driver chooses the type that comes back
+
+
+class NetworkFactory(Factory[Network]):
+    pass
 
 
 class CustomerFactory(Factory[Customer]):
@@ -269,6 +280,16 @@ def test_a_value_that_comes_back_as_another_is_told(
 
     assert list(reasons) == [("TD106", "")]
     assert reasons["TD106", ""].startswith(words)
+
+
+def test_a_value_that_nobody_declared_is_no_defect_of_the_factory(tables: Database) -> None:
+    class Dated(CustomerFactory):
+        class Params:
+            old = factory.Trait(long_ago=True)
+            long_ago = factory.Trait(since=dt.datetime(1999, 1, 2))  # noqa: DTZ001
+
+    assert list(found(Dated, tables)) == [("TD106", "old"), ("TD106", "long_ago")]
+    assert found(NetworkFactory, tables) == {}
 
 
 def test_traits_are_tried_alone_and_idle_ones_are_told(tables: Database) -> None:
