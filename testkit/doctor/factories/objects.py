@@ -56,7 +56,7 @@ def text_ids(made: object, values: Mapping[str, Any]) -> tuple[tuple[str, str], 
 
 def values_of(session: Session, made: object, values: Mapping[str, Any]) -> tuple[Value, ...]:
     """Read the row, and return what its columns were given beside what they hold."""
-    if made not in session:
+    if not _columns(made) or made not in session:
         return ()
     texts = {name for name, _ in text_ids(made, values)}
     given = {

@@ -144,7 +144,8 @@ def _undone(engine: Engine) -> Iterator[Session]:
             with contextlib.suppress(SQLAlchemyError):
                 session.close()
             with contextlib.suppress(SQLAlchemyError):
-                outer.rollback()
+                if outer.is_active:
+                    outer.rollback()
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ RULE: Final = Rule(
     "error",
     "Every test that calls it fails: usually a field of the model was renamed or removed, or "
     "one became required.",
-    "Give the factory the fields that its model has.",
+    "Give the factory the fields that its model has, by declarations that do not fail.",
 )
 
 

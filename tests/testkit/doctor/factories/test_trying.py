@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 import uuid
 from decimal import Decimal
 from pathlib import Path
@@ -126,6 +127,13 @@ def end_connection(made: Any, create: object, *_: object) -> None:
     if create:
         statement = sa.text("SELECT pg_terminate_backend(pg_backend_pid())")
         sa.inspect(made).session.execute(statement)
+
+
+def end_transaction(made: Any, create: object, *_: object) -> None:
+    if create:
+        session = sa.inspect(made).session
+        session.connection().rollback()
+        session.close()
 
 
 def found(kind: Any, database: Database) -> dict[tuple[str, str], str]:
@@ -349,3 +357,30 @@ def test_one_that_breaks_its_connection_does_no_harm_to_the_next(tables: Databas
 
     assert list(reasons) == [("TD103", "")]
     assert found(PlainCustomer, tables) == {}
+
+
+def test_one_that_ends_the_transaction_does_no_harm_either(tables: Database) -> None:
+    class Ends(PlainCustomer):
+        end = factory.PostGeneration(end_transaction)
+
+    found(Ends, tables)
+
+    assert found(PlainCustomer, tables) == {}
+
+
+def test_one_that_returns_something_else_is_called_and_no_more(tables: Database) -> None:
+    class Seven(PlainCustomer):
+        @classmethod
+        def _build(cls, *_: Any, **__: Any) -> Any:
+            return 7
+
+        _create = _build
+
+    assert found(Seven, tables) == {}
+
+
+def test_one_that_ends_the_process_is_held(tables: Database) -> None:
+    class Leaves(PlainCustomer):
+        email = factory.LazyFunction(lambda: sys.exit(3))
+
+    assert found(Leaves, tables) == {("TD102", ""): "build() raises SystemExit: 3"}
