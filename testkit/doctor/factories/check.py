@@ -6,6 +6,7 @@ the tables of the models are to be made first. What was found is written to ``an
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -108,8 +109,9 @@ def run() -> None:
     except BaseException:  # noqa: BLE001 - the end of it is shown
         traceback.print_exc()
         code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(code)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import warnings
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -64,12 +65,13 @@ def _likely(file: Path) -> bool:
 
 
 def _read(file: Path) -> FactoryFile | None:
-    source = file.read_bytes()
-    if b"Factory" not in source:
-        return None
     try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+        source = file.read_bytes()
+        if b"Factory" not in source:
+            return None
+        with warnings.catch_warnings(action="ignore"):  # of strings in it: no matter of ours
+            tree = ast.parse(source)
+    except (OSError, SyntaxError, ValueError):
         return FactoryFile(file, {})  # its import says what is wrong
     classes = {name: (node.lineno, node.col_offset + 1) for name, node in _classes(tree, "")}
     declares = any(_mentions_factory(node) for _, node in _classes(tree, ""))

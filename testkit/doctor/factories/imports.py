@@ -126,7 +126,8 @@ class Imports:
 def _loaded(path: Path) -> ModuleType | None:
     """Return the module that came of this file already, under whatever name."""
     for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
+        # Not getattr: some modules load others when they are asked.
+        file = getattr(module, "__dict__", {}).get("__file__")
         if isinstance(file, str) and file.endswith(path.name) and Path(file).resolve() == path:
             return module
     return None

@@ -24,6 +24,7 @@ from testkit.doctor.factories.objects import (
 from testkit.doctor.factories.overrides import declared_by, overrides_of
 from testkit.doctor.factories.trial import Failure, Trial
 from testkit.factories import Factory, bound_to
+from testkit.factories.chance import random_for
 from testkit.factories.registry import all_factories
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def trials_of(factory: Any, engine: Engine) -> Iterator[Trial]:
     for trait in ("", *traits_of(factory)):
         # Values by chance are the same each time, whatever was tried before.
         with current.apart(object(), f"{factory.__module__}.{factory.__qualname__} {trait}"):
+            random_for("")  # seeds what factory-boy draws from as well
             yield _trial(factory, trait, engine)
 
 

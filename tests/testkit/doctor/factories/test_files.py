@@ -72,6 +72,7 @@ def test_a_folder_is_looked_into_whole(tmp_path: Path) -> None:
         ("FACTORIES = Factory", False),
         ("def make():\n    class A(Factory[B]): pass", False),
         ("class Factory(", True),  # its import will say what is wrong
+        ("class A(SQLAlchemyModelFactory):\n    '\\d'", True),
     ],
 )
 def test_a_class_with_a_factory_among_its_bases_counts(
@@ -87,3 +88,9 @@ def test_each_class_has_its_place(tmp_path: Path) -> None:
     [file] = find_files([], tmp_path)
 
     assert file.classes == {"Outer": (2, 1), "Outer.Inner": (3, 5)}
+
+
+def test_a_link_that_leads_nowhere_is_left_to_the_import(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").symlink_to("nowhere.py")
+
+    assert names(tmp_path) == ["conftest.py"]

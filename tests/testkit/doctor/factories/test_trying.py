@@ -384,3 +384,14 @@ def test_one_that_ends_the_process_is_held(tables: Database) -> None:
         email = factory.LazyFunction(lambda: sys.exit(3))
 
     assert found(Leaves, tables) == {("TD102", ""): "build() raises SystemExit: 3"}
+
+
+def test_what_one_call_finds_the_next_one_finds(tables: Database) -> None:
+    class ByChance(PlainCustomer):
+        code = factory.Faker("lexify", text="?????")
+
+    first = found(ByChance, tables)
+    found(CustomerFactory, tables)
+
+    assert list(first) == [("TD106", "")]
+    assert found(ByChance, tables) == first
