@@ -100,7 +100,7 @@ def _created(factory: Any, flags: dict[str, bool], session: Session) -> dict[str
 def _create(factory: Any, flags: dict[str, bool], session: Session) -> tuple[Any, tuple[str, ...]]:
     """Make a row and see to it that the database has judged it; return what was pending as well."""
     made = factory.create(**flags)
-    pending = unwritten(session) if _leaves_hooks_alone(factory) else ()
+    pending = unwritten(session) if _writes_and_has_hooks(factory) else ()
     session.flush()
     _check_deferred(session)
     return made, pending
@@ -113,13 +113,11 @@ def _check_deferred(session: Session) -> None:
         savepoint.rollback()
 
 
-def _leaves_hooks_alone(factory: Any) -> bool:
-    """Return whether what hooks do behind the row is written by nobody, though the row was."""
+def _writes_and_has_hooks(factory: Any) -> bool:
+    """Return whether the factory writes its row, and hooks may change things behind that."""
     meta = _meta(factory)
-    return (
-        not issubclass(factory, Factory)
-        and meta.sqlalchemy_session_persistence is not None
-        and bool(meta.post_declarations.declarations)
+    return meta.sqlalchemy_session_persistence is not None and bool(
+        meta.post_declarations.declarations
     )
 
 

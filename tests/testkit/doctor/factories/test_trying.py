@@ -38,7 +38,13 @@ class Customer(Base):
     credit: Mapped[Decimal | None] = mapped_column(sa.Numeric(10, 2))
     since: Mapped[dt.datetime | None] = mapped_column(sa.DateTime(timezone=True))
     code: Mapped[str | None] = mapped_column(sa.CHAR(8))
+    region: Mapped[str | None]
     invoices: Mapped[list[Invoice]] = relationship(back_populates="customer")
+
+
+sa.Index(
+    "doctor_one_region", Customer.region, unique=True, postgresql_where=Customer.active.is_(False)
+)
 
 
 class Invoice(Base):
@@ -226,6 +232,14 @@ def test_a_constant_is_seen_where_no_row_could_be_made(tables: Database) -> None
     assert reasons["TD104", ""] == "every object has the same email, which must be unique"
 
 
+def test_a_constant_is_nothing_where_the_constraint_has_a_condition(tables: Database) -> None:
+    class Main(PlainCustomer):
+        region = "north"
+        code = "longer than eight"
+
+    assert list(found(Main, tables)) == [("TD103", "")]
+
+
 def test_a_row_that_is_there_already_is_told_apart(tables: Database) -> None:
     class Taken(Factory[Customer]):
         email = "taken@example.com"
@@ -347,6 +361,7 @@ def test_a_factory_that_leaves_the_flush_to_its_caller_is_flushed(tables: Databa
     reasons = found(Unflushed, tables)
 
     assert list(reasons) == [("TD103", "")]
+    assert reasons["TD103", ""].startswith("create() raises CheckViolation:")
 
 
 def test_one_that_breaks_its_connection_does_no_harm_to_the_next(tables: Database) -> None:
