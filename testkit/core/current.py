@@ -49,7 +49,7 @@ class RunningTest:
     ``doing`` names for people what runs: a node id, or a fixture wider than a test with its place;
     it is empty elsewhere. ``owner`` is another object for each of them, also for a rerun.
     ``unique`` gives a name that nobody else draws, behind a prefix; ``seed`` and ``uuid_version``
-    are those of the run.
+    are those of the run. ``profile`` is told what factories do, where the run asks for that.
     """
 
     def __init__(self) -> None:
@@ -61,6 +61,7 @@ class RunningTest:
         self.unique: Callable[[str], str] | None = None
         self.seed: int | None = None
         self.uuid_version = 4
+        self.profile: Any = None
         self._begun = False
         self._draws: Draws | None = None
         self._make_draws: Callable[[], Draws] | None = None
@@ -81,7 +82,7 @@ class RunningTest:
     ) -> dict[str, Any]:
         """Fill the slots of a run; answer what ``end_run`` puts back: runs may be nested."""
         before = dict(self.__dict__)
-        self._draws, self._make_draws = None, make_draws
+        self._draws, self._make_draws, self.profile = None, make_draws, None
         self.unique = lambda prefix: make_draws().name(prefix)
         self.seed, self.uuid_version = seed, uuid_version
         return before

@@ -86,6 +86,7 @@ OPTIONS: Final = (
     Option("keep_failed", "count", 3, (), "of how many failed tests the database is kept"),
     Option("seed", "count", None, (), "what generated values begin with, another one in each run"),
     Option("uuid_version", "text", "4", ("4", "7"), "which UUIDs factories make"),
+    Option("profile_factories", "flag", False, (), "what factories cost, told behind the run"),
     Option("cache_dir", "text", None, (), "where templates and binaries are kept"),
 )
 _BY_KEY: Final = {option.key: option for option in OPTIONS}
@@ -125,6 +126,7 @@ class Settings:
     keep_failed: int = 3
     seed: int | None = None
     uuid_version: str = "4"
+    profile_factories: bool = False
     cache_dir: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     unknown_variables: tuple[str, ...] = ()
@@ -234,7 +236,10 @@ def _checked(key: str, value: object, source: str) -> object:
             return value
         case _ if _has_form(option.kind, value):
             return value
-    raise _bad(key, value, f"{_WANTED[option.kind]} is wanted", source)
+    problem = f"{_WANTED[option.kind]} is wanted"
+    if option.kind == "flag" and source == flag(key):
+        problem += f"; in front of a path write {source}=true"
+    raise _bad(key, value, problem, source)
 
 
 def _checked_table(key: str, entries: dict[object, object], source: str) -> dict[object, object]:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from factory.builder import StepBuilder
 from factory.declarations import SKIP
 
+from testkit.core.current import current
 from testkit.factories.registry import default_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Builder", "building", "is_payload", "making", "step_now", "writes_now"]
-
-#: When the rows of a call are written: each call its own, several calls together, or never here.
-Writing = Literal["each", "together"]
+__all__ = ["Builder", "is_parentless", "making", "step_now", "without_parents"]
 
 _step: ContextVar[Any] = ContextVar("testkit_step", default=None)
-_writing: ContextVar[Writing] = ContextVar("testkit_writing", default="each")
-_payload: ContextVar[bool] = ContextVar("testkit_payload", default=False)
+_parentless: ContextVar[bool] = ContextVar("testkit_parentless", default=False)
 
 
 class Builder(StepBuilder):
@@ -35,9 +32,12 @@ class Builder(StepBuilder):
                 found = default_of(meta.model)
                 if found is not None:
                     return found
-            if _payload.get():
+            if _parentless.get():
                 return SKIP
-        return super().build(parent_step, force_sequence)  # type: ignore[no-untyped-call]
+        if current.profile is None:
+            return super().build(parent_step, force_sequence)  # type: ignore[no-untyped-call]
+        with current.profile.making(meta.factory, self.strategy):
+            return super().build(parent_step, force_sequence)  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager
@@ -56,21 +56,15 @@ def step_now() -> Any:
 
 
 @contextlib.contextmanager
-def building(*, writing: Writing = "each", payload: bool = False) -> Iterator[None]:
-    """Set when rows are written, or that a payload is wanted, for the calls inside."""
-    tokens = _writing.set(writing), _payload.set(payload)
+def without_parents() -> Iterator[None]:
+    """Let the calls inside make no parents: of a payload, or of rows that share them."""
+    token = _parentless.set(True)
     try:
         yield
     finally:
-        _writing.reset(tokens[0])
-        _payload.reset(tokens[1])
+        _parentless.reset(token)
 
 
-def writes_now() -> bool:
-    """Return whether a call writes its rows when its object is made."""
-    return _writing.get() == "each"
-
-
-def is_payload() -> bool:
-    """Return whether a payload is wanted, for which no parent is made."""
-    return _payload.get()
+def is_parentless() -> bool:
+    """Return whether no parent is to be made."""
+    return _parentless.get()

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from factory.declarations import SKIP, SubFactory
 
-from testkit.factories.building import Builder, building
+from testkit.factories.building import Builder, without_parents
 from testkit.factories.chance import random_for
 from testkit.factories.construct import check_uuids
-from testkit.factories.declarations import Cycled, Default, Drawn, Parent, ParentKey, Plain
+from testkit.factories.declarations import Default, Drawn, Parent, ParentKey, Plain
 from testkit.factories.drawing import draws_now
 from testkit.factories.registry import default_of
 
@@ -57,9 +57,10 @@ def _rows(meta: Any, session: Session, size: int, fields: dict[str, Any]) -> lis
 
 
 def _row(meta: Any, fields: dict[str, Any]) -> dict[str, Any]:
-    with building(payload=True):  # no parents
-        found = vars(Builder(meta, dict(fields), "stub").build())  # type: ignore[no-untyped-call]
-    return {name: value for name, value in found.items() if name in meta.shape.attributes}
+    # By way of an object: hybrids, synonyms, validators and constructors have their say.
+    with without_parents():
+        made = Builder(meta, dict(fields), "build").build()  # type: ignore[no-untyped-call]
+    return {name: value for name, value in vars(made).items() if name in meta.shape.attributes}
 
 
 def _quick_columns(
@@ -78,7 +79,7 @@ def _quick_columns(
             makers.append((name, partial(each.make, random_for(each.model))))
         elif isinstance(each, Drawn):
             makers.append((name, partial(each.make, draws_now())))
-        elif isinstance(each, (Cycled, Default)) and not getattr(each, "looks_at_others", False):
+        elif isinstance(each, Default) and not each.looks_at_others:
             makers.append((name, partial(each.value, None, None)))
         elif not _is_declaration(each) and name in shape.attributes:
             constants[name] = each
@@ -132,9 +133,8 @@ class _Parents:
         shared = {remote: local for local, remote in link.pairs if local in self._found[0]}
         extra.update({remote: self._found[0][local] for remote, local in shared.items()})
         count = self._size if self._tells_rows_apart(locals_) and not shared else 1
-        with building(writing="together"):
-            parents = factory.create_batch(count, **extra)
-            self._session.flush()
+        parents = factory.create_batch(count, **extra)
+        self._session.flush()
         self._take(link, parents)
 
     def _tells_rows_apart(self, locals_: set[str]) -> bool:

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
     from testkit.factories.shape import ParentLink
 
-__all__ = ["check_uuids", "constructor_of", "fill_keys", "nearest_attribute", "unknown_attribute"]
+__all__ = [
+    "accepted_by",
+    "check_uuids",
+    "constructor_of",
+    "fill_keys",
+    "is_mapped",
+    "key_of",
+    "unknown_attribute",
+]
 
 
 def constructor_of(model: type) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
@@ -83,6 +91,11 @@ def nearest_attribute(name: str, known: Iterable[str]) -> str:
     """Return the known name that looks most like the one given."""
     names = list(known)
     return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=0)), "nothing")
+
+
+def key_of(made: object) -> tuple[Any, ...]:
+    """Return the primary key, with None for what the server will give."""
+    return tuple(sa.inspect(type(made)).primary_key_from_instance(made))
 
 
 def is_mapped(model: object) -> bool:

@@ -6,13 +6,14 @@ import copy
 import datetime as dt
 import itertools
 import math
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from factory.declarations import SKIP, BaseDeclaration, Maybe, SelfAttribute, SubFactory
 
 from testkit.core.messages import TestkitError
-from testkit.factories.building import is_payload
+from testkit.factories.building import is_parentless
 from testkit.factories.chance import random_for
 from testkit.factories.drawing import draws_now
 from testkit.factories.registry import default_of, factory_for
@@ -20,12 +21,13 @@ from testkit.factories.registry import default_of, factory_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from testkit.factories.fields.bounds import Bounds
     from testkit.factories.fields.field import Draws
     from testkit.factories.shape import Attribute, ParentLink
 
 __all__ = [
+    "Combination",
     "Combined",
-    "Cycled",
     "Default",
     "Drawn",
     "Later",
@@ -133,40 +135,46 @@ class Drawn(_Derived):
         return self.make(draws_now())
 
 
-class Cycled(_Derived):
-    """One of the few values of a column whose rows differ by another one too.
+class Combination:
+    """Columns of few values each that tell rows apart together: how many values each has.
 
-    The ``index``-th of several such columns goes round slower than the one before: together
-    they run through every combination.
+    ``alone``: no parent helps, so that no two rows may have the same ones.
     """
 
-    def __init__(self, make: Callable[[Draws], object], *, rank: int, sizes: Sequence[int]) -> None:
-        super().__init__()
-        self.make = make
-        self._slower = math.prod(sizes[:rank])
-        self._count = itertools.count()
+    def __init__(self, space: str, sizes: Mapping[str, int], *, alone: bool) -> None:
+        self._space, self._sizes, self._alone = space, sizes, alone
+        self._counts: defaultdict[str, itertools.count[int]] = defaultdict(itertools.count)
 
-    def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
-        """Return the next one of the round."""
-        return self.make(_Cycle(next(self._count) // self._slower))
+    def place_of(self, name: str, step: Any) -> int:
+        """Return which of its values the column takes; what a call gave stays as it is."""
+        given = {
+            each: step.builder.extras[each] for each in self._sizes if each in step.builder.extras
+        }
+        free = [each for each in self._sizes if each not in given]
+        space = f"{self._space} {given}" if given else self._space
+        drawn = step.__dict__.setdefault("combinations", {})
+        if space not in drawn:
+            drawn[space] = self._next(space, math.prod(self._sizes[each] for each in free))
+        faster = free[: free.index(name)]
+        place: int = drawn[space] // math.prod(self._sizes[each] for each in faster)
+        return place
+
+    def _next(self, space: str, size: int) -> int:
+        return draws_now().number(space, size) if self._alone else next(self._counts[space])
 
 
 class Combined(_Derived):
-    """One of the few values of a column, drawn in one number with the others of its constraint."""
+    """One of the few values of a column in such a combination."""
 
     def __init__(
-        self, make: Callable[[Draws], object], *, space: str, rank: int, sizes: Sequence[int]
+        self, name: str, make: Callable[[Draws], object], combination: Combination
     ) -> None:
         super().__init__()
-        self._make, self._space = make, space
-        self._slower, self._all = math.prod(sizes[:rank]), math.prod(sizes)
+        self._name, self._make, self._combination = name, make, combination
 
     def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
-        """Return the column's part of the number, which the first column draws."""
-        drawn = step.__dict__.setdefault("combinations", {})
-        if self._space not in drawn:
-            drawn[self._space] = draws_now().number(self._space, self._all)
-        return self._make(_Cycle(drawn[self._space] // self._slower))
+        """Return the column's part of what is drawn for all of them."""
+        return self._make(_Cycle(self._combination.place_of(self._name, step)))
 
 
 class _Cycle:
@@ -188,14 +196,15 @@ class _Cycle:
 class Later(_Derived):
     """A value greater than that of another column."""
 
-    def __init__(self, model: str, others: Sequence[str], make: Callable[[Any], object]) -> None:
+    def __init__(self, model: str, bounds: Bounds, make: Callable[[Any], Any]) -> None:
         super().__init__()
-        self._model, self._others, self._make = model, others, make
+        self._model, self._make = model, make
+        self._others, self._high = bounds.above, bounds.high
 
     def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
         """Return one behind those of the others, as far as they are known."""
         random = random_for(self._model)
-        found = self._make(random)
+        found: Any = self._make(random)
         values = [getattr(instance, other, None) for other in self._others]
         known: list[Any] = [value for value in values if value is not None and value is not SKIP]
         if len(known) < len(values) and isinstance(found, dt.date):
@@ -203,7 +212,10 @@ class Later(_Derived):
             zone = getattr(found, "tzinfo", None)
             now = dt.datetime.now(zone)
             known.append(now if isinstance(found, dt.datetime) else now.date())
-        return max([found, *(value + _gap(value, random) for value in known)])
+        if not known or found > (last := max(known)):
+            return found
+        later = last + _gap(last, random)
+        return later if self._high is None or later <= self._high else max(self._high, last)
 
 
 def _gap(value: Any, random: Any) -> Any:
@@ -268,7 +280,7 @@ class Parent(BaseDeclaration):
             found = default_of(link.target)
             if found is not None:
                 return found
-            if is_payload():
+            if is_parentless():
                 return SKIP
             held = _ancestor(step, link.target)
             if held is not None:
@@ -305,7 +317,8 @@ def _ancestor(step: Any, target: type) -> Any:
     above = step
     while above is not None:
         model = above.builder.factory_meta.model
-        if isinstance(model, type) and issubclass(model, target):
+        made = getattr(above, "is_made", False)  # then this is a hook of its, not a part of it
+        if not made and isinstance(model, type) and issubclass(model, target):
             return above
         above = above.parent_step
     return None

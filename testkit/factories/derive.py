@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from testkit.factories.declarations import (
+    Combination,
     Combined,
-    Cycled,
     Default,
     Drawn,
     Later,
@@ -102,7 +102,7 @@ def _plain(shape: Shape, attribute: Attribute) -> Any:
     if make is None:
         return Underivable(label, attribute)
     if attribute.bounds.above:
-        return Later(label, attribute.bounds.above, make)
+        return Later(label, attribute.bounds, make)
     return Plain(label, make)
 
 
@@ -141,16 +141,12 @@ def _together(
     alone: bool,
 ) -> None:
     """Let several columns of few values tell rows apart, with nothing else or with parents."""
-    sizes = [_size(make) if (make := makers[name]) else 1 for name in own]
+    sizes = {name: _size(make) for name in own if (make := makers[name]) is not None}
     space = f"{shape.attributes[own[0]].column.table}.({', '.join(own)})"
-    for rank, name in enumerate(own):
+    combination = Combination(space, sizes, alone=alone)
+    for name in own:
         make = makers[name]
-        if make is None:
-            found[name] = _none(shape, name)
-        elif alone:
-            found[name] = Combined(make, space=space, rank=rank, sizes=sizes)
-        else:
-            found[name] = Cycled(make, rank=rank, sizes=sizes)
+        found[name] = Combined(name, make, combination) if make else _none(shape, name)
 
 
 def _made(make: Callable[[Any], object] | None) -> Callable[[Any], object]:
@@ -172,7 +168,7 @@ def _differs_by_itself(shape: Shape, name: str) -> bool:
     """Return whether every row gets a value of its own anyway."""
     attribute = shape.attributes[name]
     if attribute.server_made:
-        return not isinstance(attribute.column.type, sa.Boolean)
+        return attribute.counts_up
     if attribute.column.default is not None and attribute.column.default.is_callable:
         return True
     return _is_call(attribute.column.server_default)

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from factory.alchemy import SQLAlchemyModelFactory
 from factory.errors import InvalidDeclarationError
 
-from testkit.factories.building import Builder, building, step_now, writes_now
+from testkit.factories.building import Builder, step_now, without_parents
 from testkit.factories.bulk import insert_rows
-from testkit.factories.construct import fill_keys, unknown_attribute
+from testkit.factories.calls import call_now, calling
+from testkit.factories.construct import fill_keys, key_of, unknown_attribute
+from testkit.factories.looking import looks_at_rows
 from testkit.factories.natural_key import find, inserted_or_found, natural_key
 from testkit.factories.options import FactoryMeta, FactoryOptions
 from testkit.factories.payload import payload_of
+from testkit.factories.profile import profiled
 from testkit.factories.registry import reusing
 from testkit.factories.sessions import (
     async_session_of,
     in_session,
-    note_made,
     one_at_a_time,
     own_copy,
     session_of,
-    write,
 )
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
 
     if TYPE_CHECKING:
         # What factory-boy's own annotations do not say: which class comes out.
-        def __new__(cls, **fields: Any) -> T: ...  # type: ignore[misc]  # a call creates
+        def __new__(cls, **fields: Any) -> T: ...  # type: ignore[misc]  # noqa: D102 - a call creates
         @classmethod
         def build(cls, **fields: Any) -> T: ...  # noqa: D102
         @classmethod
@@ -72,12 +73,14 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
         def build_batch(cls, size: int, **fields: Any) -> list[T]: ...  # noqa: D102
 
     @classmethod
+    @profiled("batch")
     def create_batch(cls, size: int, **fields: Any) -> list[T]:
         """Create several rows, written together."""
-        with building(writing="together"):
-            made = [cls.create(**fields) for _ in range(size)]
-        if made and writes_now():
-            write(session_of(cls), cls._persistence())
+        made = []
+        with calling() as call:
+            for _ in range(size):
+                call.element = True
+                made.append(cls.create(**fields))
         return made
 
     @classmethod
@@ -87,23 +90,24 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
         It holds what the factory declares, what the model needs and has no default for, and
         ``fields``; of a parent among these the foreign key. No parent is made for it.
         """
-        with building(payload=True):
+        with without_parents():
             return payload_of(cls, fields)
 
     @classmethod
+    @profiled("bulk")
     def bulk(cls, size: int, **fields: Any) -> list[Any]:
         """Insert many rows by one statement, and return their primary keys in order.
 
-        No object is made and no hook of the ORM runs. The rows share the parents that they need,
-        but for those that may have one child only. A key of several columns is a tuple.
+        The rows share the parents that they need, but for those that may have one child only; no
+        hook runs. A key of several columns is a tuple.
         """
-        session = session_of(cls)
-        keys = insert_rows(cls, session, size, fields)
-        if writes_now():
-            write(session, cls._persistence())
-        return keys
+        with calling() as call:
+            session = session_of(cls)
+            call.settle(session, cls._persistence())
+            return insert_rows(cls, session, size, fields)
 
     @classmethod
+    @profiled("create")
     def get_or_create(cls, **fields: Any) -> T:
         """Return the row that has this natural key, or create it.
 
@@ -111,15 +115,14 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
         all given. Where somebody else inserts the row meanwhile, theirs is returned; nothing that
         the session did before is rolled back. Raises TK408 without a key.
         """
-        session = session_of(cls)
-        key = natural_key(cls, fields)
-        found = find(session, cls, key)
-        if found is None:
-            found = inserted_or_found(session, cls, key, lambda: cls._generate_together(fields))
-        if writes_now():
-            write(session, cls._persistence())
-        made: T = found
-        return made
+        with calling() as call:
+            session = session_of(cls)
+            call.settle(session, cls._persistence())
+            key = natural_key(cls, fields)
+            found: T | None = find(session, cls, key)
+            if found is None:
+                found = inserted_or_found(session, cls, key, lambda: cls.create(**fields))
+        return found
 
     @classmethod
     async def acreate(cls, **fields: Any) -> T:
@@ -165,6 +168,20 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
         if meta.abstract:
             return super()._generate(strategy, params)  # type: ignore[no-untyped-call]
         cls._original_params = params
+        if strategy != "create":
+            return cls._made(strategy, params)
+        inner = call_now() is not None
+        with calling() as call:
+            call.single = call.single or not inner
+            element, call.element = call.element, False
+            made = cls._made(strategy, params)
+            if inner and not element:
+                call.flush()  # whoever wants it in the middle of something reads its key
+        return made
+
+    @classmethod
+    def _made(cls, strategy: str, params: dict[str, Any]) -> Any:
+        meta: Any = cls._meta
         try:
             return Builder(meta, params, strategy).build()  # type: ignore[no-untyped-call]
         except InvalidDeclarationError as error:
@@ -176,12 +193,6 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
             ) from error
 
     @classmethod
-    def _generate_together(cls, fields: dict[str, Any]) -> T:
-        with building(writing="together"):
-            made: T = cls.create(**fields)
-        return made
-
-    @classmethod
     def _build(cls, model_class: type[T], *args: Any, **fields: Any) -> T:  # noqa: ARG003 - factory-boy's
         meta: Any = cls._meta
         made: T = meta.construct(args, fields)
@@ -191,21 +202,28 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
     @classmethod
     def _create(cls, model_class: type[T], *args: Any, **fields: Any) -> T:
         meta: Any = cls._meta
-        session = session_of(cls)
-        for link in meta.shape.parents:
-            if link.name is not None and fields.get(link.name) is not None:
-                fields[link.name] = own_copy(session, cls.__name__, link.name, fields[link.name])
-        names = meta.sqlalchemy_get_or_create
-        if not names:
-            return cls._save(model_class, session, args, fields)
-        key = natural_key(cls, fields)
-        found: T | None = find(session, cls, key)
-        if found is None:
-            with building(writing="together"):
-                found = inserted_or_found(
-                    session, cls, key, lambda: cls._save(model_class, session, args, fields)
-                )
-            cls._write_if_last(session)
+        with calling() as call:
+            session, step = session_of(cls), step_now()
+            is_part = step is not None and step.parent_step is not None
+            (call.uses if is_part else call.settle)(session, cls._persistence())
+            for link in meta.shape.parents:
+                if link.name is not None and fields.get(link.name) is not None:
+                    given = fields[link.name]
+                    fields[link.name] = own_copy(session, cls.__name__, link.name, given)
+            if meta.sqlalchemy_get_or_create:
+                key = natural_key(cls, fields)
+                found: T | None = find(session, cls, key)
+                if found is None:
+                    found = inserted_or_found(
+                        session, cls, key, lambda: cls._save(model_class, session, args, fields)
+                    )
+            else:
+                found = cls._save(model_class, session, args, fields)
+            if step is not None and cls._meta.post_declarations.declarations:
+                # Hooks read the key, or let the application work on the row.
+                (call.write if call.single and not is_part else call.flush)()
+            elif is_part and None in key_of(found) and looks_at_rows(step):
+                call.flush()
         return found
 
     @classmethod
@@ -213,27 +231,15 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
         cls, model_class: type[T], session: Session, args: tuple[Any, ...], fields: dict[str, Any]
     ) -> T:
         made = cls._build(model_class, *args, **fields)
-        note_made(session, made)
-        cls._write_if_last(session)
+        with calling() as call:
+            call.add(session, made)
         return made
 
     @classmethod
-    def _write_if_last(cls, session: Session) -> None:
-        """Write where this object is what was asked for: its parents are in the session by now."""
-        step = step_now()
-        if step is None or (step.parent_step is None and writes_now()):
-            write(session, cls._persistence())
-        elif step.builder.factory_meta.post_declarations.declarations:
-            session.flush()  # its hooks may need the key
-
-    @classmethod
-    def write_behind_hooks(cls) -> None:
-        """Write what post-generation hooks changed, where the call is the one that writes."""
-        session = session_of(cls)
-        if session.new or session.dirty or session.deleted:
-            step = step_now()
-            nested = step is not None and step.parent_step is not None
-            write(session, "flush" if nested or not writes_now() else cls._persistence())
+    def note_hooks(cls) -> None:
+        """Let what post-generation hooks did be written too."""
+        with calling() as call:
+            call.uses(session_of(cls), cls._persistence())
 
     @classmethod
     def builds_itself(cls) -> bool:

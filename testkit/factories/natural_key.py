@@ -21,7 +21,7 @@ def natural_key(factory: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the attributes of the key, and their values among the fields. Raises TK408."""
     meta = factory._meta  # noqa: SLF001
     named = tuple(meta.sqlalchemy_get_or_create)
-    groups = [named] if named else [sorted(group) for group in _uniques(meta.shape)]
+    groups = [named] if named else [sorted(group) for group in meta.shape.keys]
     by_relation = {link.name: link.pairs for link in meta.shape.parents if link.name in fields}
     known = dict(fields)
     for name, pairs in by_relation.items():
@@ -36,10 +36,6 @@ def natural_key(factory: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
         given=", ".join(fields) or "nothing",
         keys="; ".join(", ".join(group) for group in groups) or "none",
     )
-
-
-def _uniques(shape: Any) -> list[frozenset[str]]:
-    return list(shape.uniques)
 
 
 def find(session: Session, factory: Any, key: Mapping[str, Any]) -> Any:

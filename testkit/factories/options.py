@@ -199,14 +199,15 @@ class FactoryOptions(SQLAlchemyOptions):
         if drawn_keys:
             kwargs = {**kwargs, **drawn_keys}
         with making(step):
-            return super().instantiate(step, args, kwargs)  # type: ignore[no-untyped-call]
+            made = super().instantiate(step, args, kwargs)  # type: ignore[no-untyped-call]
+        step.is_made = True
+        return made
 
     def use_postgeneration_results(self, step: Any, instance: Any, results: dict[str, Any]) -> None:
         """Write what the post-generation hooks changed."""
         super().use_postgeneration_results(step, instance, results)  # type: ignore[no-untyped-call]
         if results and step.builder.strategy == "create":
-            with making(step):
-                self.factory.write_behind_hooks()
+            self.factory.note_hooks()
 
     def write_first(self, parent: Any) -> None:
         """Send a parent to the database that no relationship puts before its children."""

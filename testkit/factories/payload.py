@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Final
 
+from factory.declarations import Maybe
+
 from testkit.factories.building import Builder
 from testkit.factories.declarations import Default
 
@@ -27,7 +29,7 @@ def payload_of(factory: Any, fields: dict[str, Any]) -> dict[str, Any]:
     values = vars(Builder(meta, dict(fields), "stub").build())  # type: ignore[no-untyped-call]
     found: dict[str, Any] = {}
     for name, value in values.items():
-        if name not in given and _left_to_the_model(meta, name):
+        if name not in given and _left_to_the_model(meta, name, value):
             continue
         link = next((each for each in meta.shape.parents if each.name == name), None)
         if link is None:
@@ -38,8 +40,13 @@ def payload_of(factory: Any, fields: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _left_to_the_model(meta: Any, name: str) -> bool:
+def _left_to_the_model(meta: Any, name: str, value: Any) -> bool:
     declaration = meta.pre_declarations.declarations.get(name)
+    by_trait = isinstance(declaration, Maybe)
+    while isinstance(declaration, Maybe):
+        declaration = declaration.no
+    if by_trait and isinstance(declaration, Default):
+        return bool(value == declaration.value(None, None))  # no trait gave another
     attribute = meta.shape.attributes.get(name)
     own_key = attribute is not None and attribute.column.primary_key
     return isinstance(declaration, Default) or (own_key and name not in meta.base_declarations)

@@ -25,13 +25,11 @@ __all__ = [
     "one_at_a_time",
     "own_copy",
     "session_of",
-    "write",
 ]
 
 _bound: ContextVar[Mapping[str, Any]] = ContextVar("testkit_sessions")
 _NONE: Final[Mapping[str, Any]] = {}
 _turns: Final[WeakKeyDictionary[AsyncSession, asyncio.Lock]] = WeakKeyDictionary()
-_MADE: Final = "testkit_made"
 
 
 @contextlib.contextmanager
@@ -149,42 +147,16 @@ def in_session(factory: Any, session: Session) -> Iterator[None]:
         yield
 
 
-def write(session: Session, persistence: str | None) -> None:
-    """Commit or flush what was added, by the factory's ``sqlalchemy_session_persistence``.
-
-    A commit leaves what factories made loaded, so that reading an attribute needs no query, which
-    under asyncio could not be sent. All else in the session expires as it always does.
-    """
-    if persistence == "flush":
-        session.flush()
-    elif persistence == "commit":
-        expires, session.expire_on_commit = session.expire_on_commit, False
-        try:
-            session.commit()
-        finally:
-            session.expire_on_commit = expires
-        if expires:
-            for state in session.identity_map.all_states():
-                if _MADE not in state.info:
-                    session.expire(state.obj())
-
-
-def note_made(session: Session, made: Any) -> None:
-    """Add an object to the session, and keep it until the test has ended."""
-    session.add(made)
-    sa.inspect(made).info[_MADE] = True
-    if current.session is not None:
-        current.made.append(made)
-
-
 def own_copy(session: Session, factory: str, name: str, parent: Any) -> Any:
-    """Return the parent as this session has it, where another session has it now.
+    """Return the parent as this session has it, where another session has it, or had it.
 
     Raises TK410 where that one has not committed it.
     """
     state = sa.inspect(parent, raiseerr=False)
-    if state is None or state.session is None or state.session is session:
+    if state is None or state.session is session or state.transient:
         return parent
+    if state.detached and state.key not in session.identity_map:
+        return parent  # the session takes it as it is
     found = session.get(type(parent), state.identity) if state.identity else None
     if found is None:
         raise TestkitError("TK410", factory=factory, parent=name)

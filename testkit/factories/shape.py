@@ -28,14 +28,16 @@ _TELLING_APART: Final = (sa.PrimaryKeyConstraint, sa.UniqueConstraint, ExcludeCo
 class Attribute:
     """A mapped attribute that stands for a column.
 
-    ``server_made`` says that the server gives every row a value of its own: a serial, an identity,
-    a computed column, a version counter. ``constructor_default`` says that a dataclass gives one.
+    ``server_made`` says that the server, or SQLAlchemy, gives the value: a serial, an identity, a
+    computed column, a version counter, a discriminator; ``counts_up`` that each row gets another
+    one. ``constructor_default`` says that a dataclass gives one.
     """
 
     name: str
     column: sa.Column[Any]
     bounds: Bounds
     server_made: bool
+    counts_up: bool
     constructor_default: bool
 
     @property
@@ -64,12 +66,17 @@ class ParentLink:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """All of it. ``uniques`` are sets of attributes that no two rows may share, smallest first."""
+    """All of it.
+
+    ``uniques`` are sets of attributes that no two rows may share, smallest first; ``keys`` those by
+    which one row can be found: not what only holds for some rows, or for an expression.
+    """
 
     model: type
     attributes: Mapping[str, Attribute]
     parents: tuple[ParentLink, ...]
     uniques: tuple[frozenset[str], ...]
+    keys: tuple[frozenset[str], ...]
     settable: frozenset[str]
 
 
@@ -87,22 +94,24 @@ def shape_of(model: type) -> Shape:
             column,
             bounds.get(name, Bounds()),
             server_made=_server_made(mapper, column),
+            counts_up=_counts_up(column),
             constructor_default=name in given,
         )
         for name, column in columns.items()
     }
     parents = tuple(_parents(mapper, names, attributes))
-    uniques = {
-        frozenset(names[column] for column in group)
-        for table in tables
-        for group in _unique_groups(table)
-        if group and all(column in names for column in group)
-    }
+    uniques, keys = set(), set()
+    for group, is_key in (found for table in tables for found in _unique_groups(table)):
+        if group and all(column in names for column in group):
+            attribute_names = frozenset(names[column] for column in group)
+            uniques.add(attribute_names)
+            keys.update([attribute_names] if is_key else [])
     return Shape(
         model,
         attributes,
         parents,
-        tuple(sorted(uniques, key=lambda each: (len(each), sorted(each)))),
+        _smallest_first(uniques),
+        _smallest_first(keys),
         frozenset(mapper.all_orm_descriptors.keys()) | frozenset(mapper.attrs.keys()),
     )
 
@@ -117,14 +126,20 @@ def _columns(mapper: orm.Mapper[Any]) -> Iterator[tuple[str, sa.Column[Any]]]:
 
 
 def _server_made(mapper: orm.Mapper[Any], column: sa.Column[Any]) -> bool:
-    table = column.table
     return (
         column.computed is not None
-        or column.identity is not None
         or column is mapper.version_id_col
         or column is mapper.polymorphic_on
+        or _counts_up(column)
+    )
+
+
+def _counts_up(column: sa.Column[Any]) -> bool:
+    by_itself = getattr(column.table, "autoincrement_column", None) is column
+    return (
+        column.identity is not None
         or isinstance(column.default, sa.Sequence)
-        or (getattr(table, "autoincrement_column", None) is column and column.default is None)
+        or (by_itself and column.default is None)
     )
 
 
@@ -160,17 +175,25 @@ def _bounds(
     return found
 
 
-def _unique_groups(table: sa.Table) -> Iterator[list[sa.Column[Any]]]:
+def _smallest_first(groups: set[frozenset[str]]) -> tuple[frozenset[str], ...]:
+    return tuple(sorted(groups, key=lambda each: (len(each), sorted(each))))
+
+
+def _unique_groups(table: sa.Table) -> Iterator[tuple[list[sa.Column[Any]], bool]]:
+    """Return the columns of each constraint, and whether they are a key of the table."""
     for constraint in table.constraints:
         if isinstance(constraint, _TELLING_APART):
-            yield list(constraint.columns)
+            yield list(constraint.columns), not isinstance(constraint, ExcludeConstraint)
     for index in table.indexes:
         if index.unique:
-            yield [
+            columns = [
                 column
                 for expression in index.expressions
                 for column in _columns_in(expression, table)
             ]
+            plain = all(isinstance(each, sa.Column) for each in index.expressions)
+            partial = index.dialect_options["postgresql"].get("where") is not None
+            yield columns, plain and not partial
 
 
 def _columns_in(expression: Any, table: sa.Table) -> Iterator[sa.Column[Any]]:

@@ -15,7 +15,7 @@ from testkit.core.current import current
 from testkit.core.messages import TestkitError
 from testkit.core.options import MARKERS, OPTIONS, flag
 from testkit.pytest_plugin.fixtures import *  # noqa: F403 - pytest finds fixtures in plugin modules
-from testkit.pytest_plugin.session import PluginSession, key
+from testkit.pytest_plugin.session import PluginSession, extras_named, key
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -27,14 +27,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare one option for each row of the configuration table."""
     group = parser.getgroup("testkit", "testkit: real Postgres and Redis for every test")
     for option in OPTIONS:
-        group.addoption(flag(option.key), dest=f"testkit_{option.key}", help=option.help)
+        # A flag may stand alone: --testkit-profile-factories is --testkit-profile-factories=true.
+        bare: dict[str, Any] = {"nargs": "?", "const": "true"} if option.kind == "flag" else {}
+        group.addoption(flag(option.key), dest=f"testkit_{option.key}", help=option.help, **bare)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
     """Read the configuration; fix addresses and set ``env`` before any conftest is imported."""
     session = early_config.stash[key] = PluginSession(early_config, args)
+    if not session.settings.profile_factories:
+        session.begin()
+        return
+    try:
+        with extras_named():
+            from testkit.pytest_plugin import profiling
+    except TestkitError as error:
+        raise pytest.UsageError(str(error)) from error
     session.begin()
+    profiling.begin(early_config, session)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -84,6 +95,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Prepare the undoing of this test, whether it asked for a fixture of ours or not."""
     item.config.stash[key].begin_test(item)
+    if current.profile is not None:
+        from testkit.pytest_plugin import profiling
+
+        profiling.of(item.config).begin_test()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -145,7 +160,12 @@ def pytest_enter_pdb(config: pytest.Config) -> None:
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     """Fail the test for connections that were refused, where its code kept that to itself."""
     with item.config.stash[key].refusals_told(item):
-        return (yield)
+        result = yield
+    if current.profile is not None:
+        from testkit.pytest_plugin import profiling
+
+        profiling.of(item.config).finish_test(item)
+    return result
 
 
 def pytest_exception_interact(
@@ -161,6 +181,17 @@ def pytest_fixture_setup(
     fixturedef: FixtureDef[Any], request: SubRequest
 ) -> Generator[None, object, object]:
     """Let what a wider-scoped fixture commits stay until that fixture ends."""
+    if current.profile is not None:
+        from testkit.pytest_plugin import profiling
+
+        with current.profile.apart():
+            result = yield from _set_up(fixturedef, request)
+        profiling.of(request.config).look_for_database()
+        return result
+    return (yield from _set_up(fixturedef, request))
+
+
+def _set_up(fixturedef: FixtureDef[Any], request: SubRequest) -> Generator[None, object, object]:
     if fixturedef.scope == "function":
         return (yield)
     session = request.config.stash[key]
@@ -192,6 +223,10 @@ def pytest_testnodedown(node: Any) -> None:
     node.config.stash[key].heard(node)
     if bill := getattr(node, "workeroutput", {}).get("testkit_bill"):
         node.config.stash[key].bills.append(bill)
+    if current.profile is not None:
+        from testkit.pytest_plugin import profiling
+
+        profiling.of(node.config).heard(node)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
@@ -206,6 +241,10 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
             from testkit.pytest_plugin.billing import bill_of
 
             session.config.workeroutput["testkit_bill"] = bill_of(plugin.worker, plugin.began)
+        if current.profile is not None:
+            from testkit.pytest_plugin import profiling
+
+            profiling.of(session.config).finished()
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -217,6 +256,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
         own = bill_of(session.worker, session.began) if session.isolates else None
         lines += bill_lines(own, session.bills, verbose=config.get_verbosity() > 0)
+    if current.profile is not None:
+        from testkit.pytest_plugin import profiling
+
+        lines += profiling.of(config).lines()
     for line in lines:
         terminalreporter.write_line(line)
 
@@ -224,4 +267,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the servers and take ``env`` back."""
+    if current.profile is not None:
+        from testkit.pytest_plugin import profiling
+
+        profiling.of(config).end()  # before the guard: what was put on first goes last
     config.stash[key].end()

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from testkit.pytest_plugin.drawing import Drawing
     from testkit.pytest_plugin.worker import Worker
 
-__all__ = ["PluginSession", "key", "plain_errors"]
+__all__ = ["PluginSession", "extras_named", "key", "plain_errors"]
 
 # Inherited by xdist's workers: the run's token and the pid of its controller.
 _RUN: Final = "TESTKIT_RUN"
@@ -113,7 +113,7 @@ class PluginSession:
     def worker(self) -> Worker:
         """Return the process' servers and isolation, made at the first use."""
         if self._worker is None:
-            with _extras_named():
+            with extras_named():
                 from testkit.pytest_plugin.worker import Worker
             # They would reach every connection of the tests: PGSSLMODE, PGSERVICE, PGHOST …
             self._variables.set(dict.fromkeys(self._libpq))
@@ -139,7 +139,7 @@ class PluginSession:
         if not self.settings.env:
             return
         try:
-            with _extras_named():
+            with extras_named():
                 self._variables.set(self._environment())
         except TestkitError as error:
             raise pytest.UsageError(str(error)) from error
@@ -200,13 +200,13 @@ class PluginSession:
         kinds = {kind for kind, fixtures in _FIXTURES.items() if asked & fixtures}
         if kinds and not self.settings.env and not only_looks(self._options):
             # What goes wrong here goes wrong again, and is reported, when the test asks.
-            with contextlib.suppress(TestkitError), _extras_named():
+            with contextlib.suppress(TestkitError), extras_named():
                 self.worker.start_early(kinds)
 
     def wait(self) -> None:
         """Connect to the servers started by ``begin``. Raises TestkitError."""
         if self._worker is not None and self.settings.env:
-            with _extras_named():
+            with extras_named():
                 self._worker.wait()
 
     def begin_test(self, item: pytest.Item) -> None:
@@ -379,7 +379,7 @@ key: Final = pytest.StashKey[PluginSession]()
 def plain_errors() -> Iterator[None]:
     """Turn our messages into failures that show the message and no traceback of ours."""
     try:
-        with _extras_named():
+        with extras_named():
             yield
     except TestkitError as error:
         # A reset in trouble may find more: both are the test's.
@@ -388,7 +388,7 @@ def plain_errors() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _extras_named() -> Iterator[None]:
+def extras_named() -> Iterator[None]:
     """Raise TK003 for a module that an extra of ours would bring."""
     try:
         yield

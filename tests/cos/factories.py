@@ -1,26 +1,25 @@
-"""Rows of the control center, committed so that the application under test sees them."""
+"""Rows of the control center, committed so that the application under test sees them.
 
-from factory.declarations import SubFactory
+What is not declared here comes from the models: names that nobody else draws, versions, the module
+of a status, and the defaults.
+"""
+
+from factory.declarations import Trait
 
 from cos.models import HealthState, HealthStatus, Module
-from testkit.factories import Factory, Unique
+from testkit.factories import Factory
 
 
 class ModuleFactory(Factory[Module]):
     """A module that never sent a heartbeat."""
 
-    class Meta:
-        model = Module
-
-    name = Unique("module")
-    version = "1.0.0"
+    class Params:
+        inactive = Trait(active=False)  # type: ignore[no-untyped-call]  # no types there
 
 
 class HealthStatusFactory(Factory[HealthStatus]):
     """What a module of its own reported; ``module__last_active`` says when it was last heard."""
 
-    class Meta:
-        model = HealthStatus
-
-    module = SubFactory(ModuleFactory)  # type: ignore[no-untyped-call]  # no types there
-    status = HealthState.HEALTHY
+    class Params:
+        healthy = Trait(status=HealthState.HEALTHY)  # type: ignore[no-untyped-call]
+        degraded = Trait(status=HealthState.DEGRADED)  # type: ignore[no-untyped-call]

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from cos.cli import main
 from cos.models import Module
+from tests.cos.factories import ModuleFactory
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "s3cret-token"
@@ -99,7 +100,7 @@ def _serving(*arguments: str, **environment: str | None) -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def stopped() -> tuple[Served, dict[str, int]]:
     """A control center that saw the whole life of a module and was then asked to end."""
-    body = {"name": "ada", "version": "1.0"}
+    body = ModuleFactory.payload()
     with _serving() as served:
         made, headers, _ = served.ask("POST", "/cc/modules", body, **{"X-Request-ID": "mine-1"})
         path = headers["location"]

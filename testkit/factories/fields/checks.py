@@ -43,21 +43,35 @@ def read_checks(texts: Iterable[str], columns: Iterable[str]) -> Mapping[str, Bo
     certain = together(read[0] for read in conjuncts if len(read) == 1)
     undecided = [read for read in conjuncts if len(read) > 1]
     found = chosen(certain, undecided) or together([certain, *(read[0] for read in undecided)])
-    return _with_multiples(found)
+    return _spread(_with_multiples(found))
 
 
-def _with_multiples(found: Condition) -> Mapping[str, Bounds]:
+def _spread(found: dict[str, Bounds]) -> Mapping[str, Bounds]:
+    """Let a column that is compared with another know of its bounds, along whole chains."""
+    for _ in found:
+        before = dict(found)
+        for name, bounds in before.items():
+            lower = [before[each] for each in bounds.above if each in before]
+            upper = [before[each] for each in bounds.below if each in before]
+            for each in lower:
+                found[name] = found[name].merge(Bounds(low=each.low, low_open=each.low_open))
+            for each in upper:
+                found[name] = found[name].merge(Bounds(high=each.high, high_open=each.high_open))
+        if found == before:
+            break
+    return found
+
+
+def _with_multiples(found: Condition) -> dict[str, Bounds]:
     """List the multiples of what must divide a column."""
     listed = dict(found.bounds)
     for column, divisor in found.divisors.items():
         bounds = listed.get(column, UNBOUND)
         reach = divisor * MULTIPLES
         whole = bounded(Window(-(2**31), 2**31 - 1), bounds, number)
-        low = (
-            whole.low
-            if bounds.low is not None
-            else max(whole.low, min(divisor, whole.high - reach))
-        )
+        low = whole.low
+        if bounds.low is None:
+            low = divisor if divisor <= whole.high else whole.high - reach
         first = -(-low // divisor) * divisor
         multiples = range(first, min(whole.high, first + reach) + 1, divisor)
         admitted = tuple(value for value in multiples if bounds.admits(value))
@@ -67,8 +81,8 @@ def _with_multiples(found: Condition) -> Mapping[str, Bounds]:
 
 def _conjuncts(text: str) -> Iterator[Node]:
     """Give the conditions that all must hold; what cannot be read among them is left out."""
-    words = tokens(text)
-    return _flat(words) if words else iter(())
+    words = tokens(text) or []
+    return _flat(words[1:] if words[:1] == [Token("word", "check")] else words)
 
 
 def _flat(words: list[Token]) -> Iterator[Node]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import count, islice, product
+from math import lcm
 from typing import TYPE_CHECKING, Final
 
 from testkit.factories.fields.bounds import UNBOUND, Bounds
@@ -54,7 +55,7 @@ def alternatives(node: Node, columns: Collection[str]) -> list[Condition]:
 def _all_of(operands: list[list[Condition]]) -> list[Condition]:
     read = [operand for operand in operands if operand]
     whole = Condition(whole=len(read) == len(operands))
-    return [together([whole, *chosen]) for chosen in islice(product(*read), MOST)] if read else []
+    return [together([whole, *ways]) for ways in islice(product(*read), MOST)] if read else []
 
 
 def _any_of(operands: list[list[Condition]]) -> list[Condition]:
@@ -116,7 +117,9 @@ def _both(one: Condition, other: Condition) -> Condition:
     bounds = dict(one.bounds)
     for column, more in other.bounds.items():
         bounds[column] = bounds.get(column, UNBOUND).merge(more)
-    divisors = {**one.divisors, **other.divisors}
+    divisors = dict(one.divisors)
+    for column, divisor in other.divisors.items():
+        divisors[column] = lcm(divisors.get(column, 1), divisor)
     return Condition(bounds, divisors, one.whole and other.whole)
 
 

@@ -80,9 +80,11 @@ def _lengths(field: Field, usual: int) -> tuple[int, int | None]:
     return (size if bounds.max_length is None else min(size, bounds.max_length)), bounds.max_length
 
 
-def plain_bytes(field: Field) -> Plain:
+def plain_bytes(field: Field) -> Plain | None:
     """Make random bytes."""
     size, _ = _lengths(field, BYTES)
+    if size < (field.bounds.min_length or 0):
+        return None
     return lambda random: random.randbytes(size)
 
 
@@ -90,7 +92,7 @@ def unique_bytes(field: Field) -> Unique | None:
     """Make a unique text's bytes."""
     least, most = field.bounds.min_length or 0, _lengths(field, BYTES)[1]
     prefix, space = field.prefix, field.space
-    if most == 0:
+    if most is not None and most < max(least, 1):
         return None
 
     def draw(draws: Draws) -> bytes:

@@ -98,7 +98,7 @@ def read_expression(pattern: str) -> Expression | None:
         branches = [reader.branch()]
         while reader.take("|"):
             branches.append(reader.branch())
-    except _UnknownError:
+    except (_UnknownError, RecursionError):
         return None
     return Expression(tuple(branches)) if reader.at == len(reader.text) else None
 

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from testkit.factories.fields.bounds import Bounds
+from testkit.factories.fields.numeric import whole_of_integer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +31,9 @@ def plain_member(field: Field) -> Plain | None:
 
 def unique_member(field: Field) -> Unique | None:
     """Make each of the few values once."""
-    space, members = field.space, _different(_members(field))
+    space, members = field.space, list(dict.fromkeys(_members(field)))
+    if getattr(field.type, "collation", None) or isinstance(field.type, pg.CITEXT):
+        members = _different(members)
     size = len(members)
     return (lambda draws: members[draws.number(space, size)]) if members else None
 
@@ -40,6 +46,9 @@ def _members(field: Field) -> Sequence[object]:
         return [value for value in (True, False) if bounds.admits(value)]
     rest = replace(bounds.with_length(getattr(field.type, "length", None)), choices=None)
     converted = [_converted(field.type, value) for value in bounds.choices or ()]
+    if isinstance(field.type, sa.Integer):
+        whole = whole_of_integer(field.type)
+        rest = rest.merge(Bounds(low=whole.low, high=whole.high))
     return [value for value in converted if value is not None and rest.admits(value)]
 
 
@@ -59,13 +68,8 @@ def _of_enum(column_type: sa.Enum, field: Field) -> list[object]:
 
 
 def _different(members: Sequence[object]) -> list[object]:
-    """Return one of each kind of members that a database may hold to be equal."""
-    return list(
-        {
-            member.casefold() if type(member) is str else member: member
-            for member in reversed(members)
-        }.values()
-    )[::-1]
+    """Return one of those that are equal without regard to case."""
+    return list({str(member).casefold(): member for member in members}.values())
 
 
 CONVERSIONS: Final[Mapping[type, Callable[[Any], object]]] = {

@@ -72,6 +72,7 @@ class Unread:
 
 
 Node = Column | Constant | Now | Many | Call | Operation | Unread
+MOST_DIGITS: Final = 200
 _NUMERIC: Final = frozenset(
     {"numeric", "decimal", "integer", "int", "int2", "int4", "int8", "bigint", "smallint", "real"}
     | {"double", "float", "float4", "float8"}
@@ -82,9 +83,15 @@ _DATES: Final = frozenset({"date", "timestamp", "timestamptz"})
 _SEE_THROUGH: Final = _TEXTS | _DATES | {"numeric", "decimal", "double"}
 
 
-def number(written: str) -> int | Decimal:
-    """Return the value of a number that is written out."""
-    return int(written) if written.isdigit() else Decimal(written)
+def number(written: str) -> Node:
+    """Return the value of a number that is written out; no column has one of hundreds of digits."""
+    try:
+        value = Decimal(written)
+    except InvalidOperation:
+        return Unread()
+    if not value.is_finite() or abs(value.adjusted()) > MOST_DIGITS:
+        return Unread()
+    return Constant(int(value) if value == value.to_integral_value() else value)
 
 
 def calculated(sign: str, left: Node, right: Node) -> Node:
@@ -113,22 +120,12 @@ def _cast_text(text: str, type_name: str) -> Node:
     if type_name.endswith("[]"):
         return _array(text)
     if type_name in _NUMERIC:
-        return _numeric(text)
+        return number(text)
     if type_name in _DATES:
         return Constant(read_date(text) or text)
     if type_name in {"boolean", "bool"}:
         return Constant(text.lower() in {"t", "true", "yes", "on", "1"})
     return Unread() if type_name == "interval" else Constant(text)
-
-
-def _numeric(text: str) -> Node:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        return Unread()
-    if not value.is_finite():
-        return Unread()
-    return Constant(int(value) if value == value.to_integral_value() else value)
 
 
 def _array(written: str) -> Node:

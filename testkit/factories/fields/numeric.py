@@ -26,6 +26,7 @@ __all__ = [
     "unique_integer",
     "unique_money",
     "unique_numeric",
+    "whole_of_integer",
 ]
 
 WIDE: Final = Context(prec=1000)

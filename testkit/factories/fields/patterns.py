@@ -32,8 +32,7 @@ __all__ = [
 TEXT_ALPHABET: Final = frozenset(string.ascii_lowercase + string.digits + "-")
 """What ``Draws.text`` is made of."""
 SURE_LENGTH: Final = 11
-"""Where there is room for this many characters, ``Draws.text`` gives at least ``LEAST_LENGTH``."""
-LEAST_LENGTH: Final = 9
+"""Where there is room for so many characters, no text of ``Draws.text`` is shorter."""
 PROBES: Final = ("a" * SURE_LENGTH, "0-" * SURE_LENGTH, "shop-gw1-7f3a9c2e-0042")
 """Such texts as ``Draws.text`` may give."""
 ENOUGH_TEXTS: Final = 2**40
@@ -62,7 +61,7 @@ def text_slot(pattern: str, *, max_length: int | None = None, ending: str = "") 
 
 def _slot(parts: list[Part], max_length: int | None, ending: str) -> TextSlot | None:
     for at, part in enumerate(parts):
-        if part.chars >= TEXT_ALPHABET and part.low <= LEAST_LENGTH:
+        if part.chars >= TEXT_ALPHABET and part.low <= SURE_LENGTH:
             head, tail = _least(parts[:at]), _tail(parts[at:], ending)
             room = _room(part.high, max_length, len(head) + len(tail))
             if room is None or room >= SURE_LENGTH:

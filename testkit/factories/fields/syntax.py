@@ -230,7 +230,7 @@ class _Reader:
     def primary(self) -> Node:
         token = self.next()
         if token.sort == "number":
-            return Constant(number(token.value))
+            return number(token.value)
         if token.sort == "text":
             return Constant(token.value)
         if token.sort == "sign":
@@ -251,6 +251,20 @@ class _Reader:
             return Now() if name in _NOW_CALLS else Call(name, arguments)
         return Column(name)
 
+    def call_in_words(self, name: str) -> Node:
+        """Read ``position(a IN b)``, ``trim(BOTH FROM b)`` and ``trim(b)``."""
+        self.expect("(")
+        if name == "position":
+            sought = self.sum()
+            self.expect("in")
+            call = Call("strpos", (self.sum(), sought))
+        else:
+            if self.take("both") or self.take("leading") or self.take("trailing"):
+                self.expect("from")
+            call = Call("trim", (self.sum(),))
+        self.expect(")")
+        return call
+
     def special(self, word: str) -> Node | None:
         """Read what is no name of a column or function."""
         if word in _RESERVED:
@@ -263,12 +277,8 @@ class _Reader:
             node = cast(node, self.type_name())
             self.expect(")")
             return node
-        if word == "position" and self.take("("):
-            sought = self.sum()
-            self.expect("in")
-            call = Call("strpos", (self.sum(), sought))
-            self.expect(")")
-            return call
+        if word in {"position", "trim"} and self.sees("("):
+            return self.call_in_words(word)
         if self.at < len(self.words) and self.words[self.at].sort == "text":
             return cast(Constant(self.next().value), word)
         return _WORDS.get(word)

@@ -17,7 +17,7 @@ from testkit.factories.fields.patterns import (
     text_slot,
     texts_in,
 )
-from testkit.factories.fields.words import by_name, letters, phrase
+from testkit.factories.fields.words import by_name, is_email, is_url, letters, phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +32,6 @@ LONGEST: Final = 100
 POOL: Final = 64
 FILLER: Final = "."
 """Fills a drawn text up; no drawn text has it, so that no two become equal."""
-EMAIL_NAMES: Final = frozenset({"email", "mail"})
-URL_NAMES: Final = frozenset({"url", "uri", "website", "homepage", "link", "href"})
 DOMAIN: Final = "@example.com"
 SITE: Final = "https://example.com/"
 
@@ -51,7 +49,7 @@ def plain_text(field: Field) -> Plain | None:
 def unique_text(field: Field) -> Unique | None:
     """Make texts that begin with the field's prefix, in lower case."""
     bounds = _bounds(field)
-    if bounds.max_length == 0:
+    if bounds.max_length is not None and bounds.max_length < (bounds.min_length or 1):
         return None
     draw = _matching(field, bounds) if bounds.pattern else _drawn(field, bounds)
     return draw if draw is None else _admitted(draw, bounds)
@@ -60,9 +58,12 @@ def unique_text(field: Field) -> Unique | None:
 def _bounds(field: Field) -> Bounds:
     bounds = field.bounds.with_length(getattr(field.type, "length", None))
     bounds = replace(bounds, low=None, high=None)  # a text is compared with no number or day
-    if isinstance(field.type, (sa.CHAR, sa.NCHAR)) and bounds.min_length is None:
+    if not isinstance(field.type, (sa.CHAR, sa.NCHAR)):
+        return bounds
+    bounds = bounds.with_length(field.type.length or 1)
+    if bounds.min_length is None:
         # Postgres fills CHAR(n) with blanks: a full value is read back as it was written.
-        return replace(bounds, min_length=bounds.max_length or 1)
+        return replace(bounds, min_length=bounds.max_length)
     return bounds
 
 
@@ -98,7 +99,7 @@ def _pool(bounds: Bounds, make: Callable[[Random], str], random: Random) -> list
     def upper() -> str:
         return _cut(make(random).upper(), high)
 
-    for maker in (lambda: make(random), lower, upper, matching, fitted):
+    for maker in (lambda: make(random), lower, fitted, upper, matching):
         tried = (maker() for _ in range(2 * POOL))
         found = list(dict.fromkeys(text for text in tried if text and bounds.admits(text)))
         if len(found) >= POOL // 8:
@@ -135,8 +136,7 @@ def _drawn(field: Field, bounds: Bounds) -> Unique:
 
 
 def _surroundings(name: str) -> tuple[str, str]:
-    word = name.lower().rpartition("_")[2]
-    return (SITE if word in URL_NAMES else ""), (DOMAIN if word in EMAIL_NAMES else "")
+    return (SITE if is_url(name) else ""), (DOMAIN if is_email(name) else "")
 
 
 def _matching(field: Field, bounds: Bounds) -> Unique | None:

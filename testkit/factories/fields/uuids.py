@@ -55,7 +55,7 @@ def new_uuid() -> uuid.UUID:
 
     Those of version 7 rise within the process, whichever thread asks.
     """
-    if getattr(current, "uuid_version", 4) == TIME_ORDERED:
+    if current.uuid_version == TIME_ORDERED:
         return _time_ordered()
     return uuid.uuid4()
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from random import Random
 
-__all__ = ["by_name", "letters", "phrase", "pick"]
+__all__ = ["by_name", "is_email", "is_url", "letters", "phrase", "pick"]
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -117,6 +118,10 @@ def _email(random: Random) -> str:
     return f"{pick(random, FIRST_NAMES)}.{pick(random, LAST_NAMES)}@example.com".lower()
 
 
+def _url(random: Random) -> str:
+    return f"https://example.com/{_slug(random)}"
+
+
 def _person(random: Random) -> str:
     return f"{pick(random, FIRST_NAMES)} {pick(random, LAST_NAMES)}"
 
@@ -130,8 +135,8 @@ def _hexadecimal(size: int) -> Callable[[Random], str]:
 
 
 _MAKERS: Final[dict[str, Callable[[Random], str]]] = {
-    "email mail": _email,
-    "url uri website homepage link href": lambda random: f"https://example.com/{_slug(random)}",
+    "email mail email_address mail_address": _email,
+    "url uri website homepage link href": _url,
     "phone telephone mobile phone_number": lambda random: f"+1555{_number(random, 0, 10**7):07d}",
     "first_name given_name firstname forename": _one_of(FIRST_NAMES),
     "last_name family_name lastname surname": _one_of(LAST_NAMES),
@@ -153,8 +158,10 @@ _MAKERS: Final[dict[str, Callable[[Random], str]]] = {
     ),
     "zip zip_code zipcode postcode postal_code": lambda random: str(_number(random, 10000, 99999)),
     "description body text content summary comment comments note notes bio message": _sentence,
+    "uuid guid": lambda random: str(UUID(int=random.getrandbits(128), version=4)),
     "color colour": lambda random: f"#{random.getrandbits(24):06x}",
     "host hostname domain": lambda random: f"{_slug(random)}.example.com",
+    "mac mac_address": lambda random: random.randbytes(6).hex(":"),
     "ip ip_address": lambda random: f"192.0.2.{_number(random, 1, 255)}",
     "path filename file_name": lambda random: f"{_slug(random)}.txt",
     "mime_type content_type media_type": _one_of(MIME_TYPES),
@@ -176,3 +183,13 @@ def by_name(name: str) -> Callable[[Random], str]:
         if make := _BY_NAME.get("_".join(words[start:])):
             return make
     return phrase
+
+
+def is_email(name: str) -> bool:
+    """Say whether a column of that name has addresses of mail."""
+    return by_name(name) is _email
+
+
+def is_url(name: str) -> bool:
+    """Say whether a column of that name has addresses of pages."""
+    return by_name(name) is _url

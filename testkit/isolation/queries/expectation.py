@@ -143,6 +143,10 @@ class Queries:
         """Return a block like ``record``'s of which only texts and times are known, for less."""
         return Block(self._watch, self._root, limits=None, detailed=False)
 
+    def follow(self, recording: Recording) -> None:
+        """Add to this recording what is sent from now on, until the test has ended."""
+        self._watch.open(recording)
+
     def finish_test(self) -> None:
         """Close what is still open; after this SQLAlchemy calls no block of ours."""
         self._watch.stop()

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from cos.api.json_body import storable_text
 from cos.models import Module
+from tests.cos.factories import ModuleFactory
 
 JSON = {"Content-Type": "application/json"}
 
@@ -116,7 +117,7 @@ async def test_a_body_of_more_than_a_million_bytes_is_a_413_problem(client: Asyn
 async def test_any_other_object_comes_back_as_it_was_sent(
     client: AsyncClient, config: dict[str, object]
 ) -> None:
-    made = await client.post("/cc/modules", json={"name": "ada", "version": "1", "config": config})
+    made = await client.post("/cc/modules", json=ModuleFactory.payload(config=config))
     read = await client.get(made.headers["location"])
 
     assert made.status_code == 201

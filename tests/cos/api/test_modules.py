@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from cos.api.resources import current_time
 from cos.models import HealthStatus, Module
+from testkit.core.naming import UniqueNames
+from testkit.factories import Unique
 from tests.cos.asgi import client_of
 from tests.cos.factories import HealthStatusFactory, ModuleFactory
 
@@ -20,7 +22,7 @@ UNKNOWN = uuid.UUID(int=1)
 async def test_a_registered_module_is_answered_and_stored(
     client: AsyncClient, db_session: Session
 ) -> None:
-    body = {"name": "ada", "version": "1.2", "active": False, "config": {"colour": "red"}}
+    body = ModuleFactory.payload(active=False, config={"colour": "red"})
     answer = await client.post("/cc/modules", json=body)
     document = answer.json()
     stored = db_session.get_one(Module, uuid.UUID(document["id"]))
@@ -30,15 +32,16 @@ async def test_a_registered_module_is_answered_and_stored(
     assert {field: getattr(stored, field) for field in body} == body
 
 
-async def test_what_is_left_out_has_its_default(client: AsyncClient) -> None:
-    document = (await client.post("/cc/modules", json={"name": "ada", "version": "1"})).json()
+async def test_what_is_left_out_has_its_default(client: AsyncClient, unique: UniqueNames) -> None:
+    body = {"name": unique("module"), "version": "1"}
+    document = (await client.post("/cc/modules", json=body)).json()
 
     assert (document["active"], document["config"], document["last_active"]) == (True, {}, None)
     assert datetime.fromisoformat(document["created_at"]).utcoffset() is not None
 
 
 async def test_the_location_of_a_registered_module_leads_to_it(client: AsyncClient) -> None:
-    made = await client.post("/cc/modules", json={"name": "ada", "version": "1"})
+    made = await client.post("/cc/modules", json=ModuleFactory.payload())
     read = await client.get(made.headers["location"])
 
     assert made.headers["location"] == f"/cc/modules/{made.json()['id']}"
@@ -47,15 +50,17 @@ async def test_the_location_of_a_registered_module_leads_to_it(client: AsyncClie
 
 async def test_a_taken_name_answers_409(client: AsyncClient, db_session: Session) -> None:
     taken = ModuleFactory.create()
-    answer = await client.post("/cc/modules", json={"name": taken.name, "version": "2"})
+    answer = await client.post("/cc/modules", json=ModuleFactory.payload(name=taken.name))
 
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:cos:problem:name-taken")
     assert taken.name in answer.json()["detail"]
     assert db_session.scalar(select(func.count()).select_from(Module)) == 1
 
 
-async def test_the_longest_name_and_version_are_taken(client: AsyncClient) -> None:
-    body = {"name": "🙂" * 255, "version": "é" * 50}
+async def test_the_longest_name_and_version_are_taken(
+    client: AsyncClient, unique: UniqueNames
+) -> None:
+    body = ModuleFactory.payload(name=unique("m").ljust(255, "🙂"), version="é" * 50)
     answer = await client.post("/cc/modules", json=body)
 
     assert (answer.status_code, answer.json()["name"]) == (201, body["name"])
@@ -65,7 +70,7 @@ async def test_the_longest_name_and_version_are_taken(client: AsyncClient) -> No
 async def test_a_name_or_version_that_is_too_long_answers_422(
     client: AsyncClient, field: str, length: int
 ) -> None:
-    body = {"name": "ada", "version": "1", field: "x" * length}
+    body = ModuleFactory.payload(**{field: "x" * length})
     answer = await client.post("/cc/modules", json=body)
 
     assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["body", field])
@@ -73,7 +78,7 @@ async def test_a_name_or_version_that_is_too_long_answers_422(
 
 @pytest.mark.parametrize("field", ["id", "created_at", "last_active", "nmae"])
 async def test_a_field_that_nobody_may_send_answers_422(client: AsyncClient, field: str) -> None:
-    answer = await client.post("/cc/modules", json={"name": "ada", "version": "1", field: "x"})
+    answer = await client.post("/cc/modules", json={**ModuleFactory.payload(), field: "x"})
 
     assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["body", field])
 
@@ -81,9 +86,8 @@ async def test_a_field_that_nobody_may_send_answers_422(client: AsyncClient, fie
 async def test_of_concurrent_registrations_of_one_name_exactly_one_answers_201(
     client: AsyncClient, db_session: Session
 ) -> None:
-    answers = await asyncio.gather(
-        *(client.post("/cc/modules", json={"name": "ada", "version": "1"}) for _ in range(8))
-    )
+    body = ModuleFactory.payload()
+    answers = await asyncio.gather(*(client.post("/cc/modules", json=body) for _ in range(8)))
 
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
     assert db_session.scalar(select(func.count()).select_from(Module)) == 1
@@ -121,7 +125,8 @@ async def test_a_bad_uuid_answers_422(
 
 
 async def test_pages_lead_from_one_to_the_next(client: AsyncClient) -> None:
-    expected = [module.name for module in ModuleFactory.create_batch(5)]
+    # One by one: rows of one transaction have the same time of registration.
+    expected = [ModuleFactory.create().name for _ in range(5)]
     seen: list[str] = []
     query: dict[str, Any] = {"limit": 2}
     sizes = []
@@ -143,16 +148,16 @@ async def test_without_modules_there_is_one_empty_page(client: AsyncClient) -> N
 
 
 @pytest.mark.parametrize(
-    ("query", "expected"), [("", "ab"), ("?active=true", "a"), ("?active=false", "b")]
+    ("query", "expected"),
+    [("", [True, False]), ("?active=true", [True]), ("?active=false", [False])],
 )
 async def test_modules_are_filtered_by_activity(
-    client: AsyncClient, query: str, expected: str
+    client: AsyncClient, query: str, expected: list[bool]
 ) -> None:
-    ModuleFactory.create(name="a")
-    ModuleFactory.create(name="b", active=False)
+    names = {True: ModuleFactory.create().name, False: ModuleFactory.create(inactive=True).name}
     page = (await client.get(f"/cc/modules{query}")).json()
 
-    assert "".join(item["name"] for item in page["items"]) == expected
+    assert [item["name"] for item in page["items"]] == [names[active] for active in expected]
 
 
 @pytest.mark.parametrize(
@@ -184,9 +189,9 @@ async def test_a_bad_query_answers_422(client: AsyncClient, query: str, place: s
 
 
 @pytest.mark.parametrize(
-    "changes",
+    "given",
     [
-        {"name": "grace"},
+        {"name": Unique("module")},
         {"version": "2"},
         {"active": False},
         {"config": {"colour": "blue"}},
@@ -195,8 +200,10 @@ async def test_a_bad_query_answers_422(client: AsyncClient, query: str, place: s
     ],
 )
 async def test_a_change_answers_with_the_given_fields_changed_and_no_other(
-    client: AsyncClient, changes: dict[str, Any]
+    client: AsyncClient, given: dict[str, Any]
 ) -> None:
+    drawn = ModuleFactory.payload(**given)
+    changes = {field: drawn[field] for field in given}
     module = ModuleFactory.create(config={"colour": "red"})
     path = f"/cc/modules/{module.id}"
     before = (await client.get(path)).json()
@@ -254,7 +261,7 @@ async def test_a_removed_module_answers_204_and_then_404(
 
 
 async def test_the_name_of_a_removed_module_is_free_again(client: AsyncClient) -> None:
-    body = {"name": "ada", "version": "1"}
+    body = ModuleFactory.payload()
     made = await client.post("/cc/modules", json=body)
     await client.delete(made.headers["location"])
 

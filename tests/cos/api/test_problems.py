@@ -137,9 +137,9 @@ async def test_a_service_that_raises_a_value_error_is_a_500_and_stores_nothing(
 ) -> None:
     async def route(transactions: Transactions) -> None:
         async with transactions.begin() as session:
-            await modules.register(session, NewModule("ada", "1"))
+            await modules.register(session, NewModule(**ModuleFactory.payload()))
             # Modules have a constructor that refuses text where a dictionary belongs.
-            await modules.register(session, NewModule("grace", "1", config="text"))  # type: ignore[arg-type]
+            await modules.register(session, NewModule(**ModuleFactory.payload(config="text")))
 
     status, document = await _answer_to(app, route)
 
@@ -150,7 +150,7 @@ async def test_a_service_that_raises_a_value_error_is_a_500_and_stores_nothing(
 async def test_a_violated_constraint_other_than_the_name_is_a_500(app: FastAPI) -> None:
     async def route(transactions: Transactions) -> None:
         async with transactions.begin() as session:
-            session.add(Module(name="ada", version=None))
+            session.add(ModuleFactory.build(version=None))
 
     assert (await _answer_to(app, route))[0] == 500
 
@@ -208,7 +208,7 @@ async def test_a_database_that_is_down_is_a_503(
 ) -> None:
     url = settings.sqlalchemy_url.set(host="127.0.0.1", port=closed_port)
     down = Settings.model_validate({"database_url": url.render_as_string(hide_password=False)})
-    body = {"name": "ada", "version": "1"} if method in {"POST", "PATCH"} else None
+    body = ModuleFactory.payload() if method in {"POST", "PATCH"} else None
     if path.endswith("heartbeat"):
         body = {}
     async with client_of(create_app(down)) as client:

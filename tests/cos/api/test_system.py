@@ -1,18 +1,23 @@
 import json
 import time
+from datetime import datetime, timedelta
 
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import ColumnElement, func, text
 from sqlalchemy.orm import Session
 
 from cos.app import create_app
-from cos.models import HealthState
 from cos.settings import Settings
 from tests.cos.asgi import client_of
 from tests.cos.factories import HealthStatusFactory, ModuleFactory
+
+
+def _ago(*, seconds: int) -> ColumnElement[datetime]:
+    """Return a time by the database's clock, which judges it."""
+    return func.now() - timedelta(seconds=seconds)
 
 
 async def test_a_system_without_modules_is_unknown(client: AsyncClient) -> None:
@@ -22,15 +27,10 @@ async def test_a_system_without_modules_is_unknown(client: AsyncClient) -> None:
     assert document["modules"] == {"healthy": 0, "degraded": 0, "offline": 0, "unknown": 0}
 
 
-async def test_the_system_counts_its_modules(client: AsyncClient, db_session: Session) -> None:
-    heard, silent = ModuleFactory.create_batch(2)
+async def test_the_system_counts_its_modules(client: AsyncClient) -> None:
+    heard = ModuleFactory.create()
     await client.post(f"/cc/modules/{heard.id}/heartbeat")
-    HealthStatusFactory.create(module=silent, status=HealthState.HEALTHY)
-    db_session.execute(
-        text("UPDATE modules SET last_active = now() - interval '61 s' WHERE id = :id"),
-        {"id": silent.id},
-    )
-    db_session.commit()
+    HealthStatusFactory.create(healthy=True, module__last_active=_ago(seconds=61))
     document = (await client.get("/cc/system/health")).json()
 
     assert document["status"] == "degraded"
@@ -38,11 +38,9 @@ async def test_the_system_counts_its_modules(client: AsyncClient, db_session: Se
 
 
 async def test_the_configured_silence_decides_what_is_offline(
-    settings: Settings, db_session: Session
+    settings: Settings,
 ) -> None:
-    HealthStatusFactory.create(status=HealthState.HEALTHY)
-    db_session.execute(text("UPDATE modules SET last_active = now() - interval '100 s'"))
-    db_session.commit()
+    HealthStatusFactory.create(healthy=True, module__last_active=_ago(seconds=100))
     states = []
     for limit in (50.0, 3600.0):
         app = create_app(settings.model_copy(update={"offline_after": limit}))

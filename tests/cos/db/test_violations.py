@@ -7,6 +7,8 @@ from sqlalchemy.orm import Session
 
 from cos.db.violations import violated_constraint
 from cos.models import HealthStatus, Module
+from testkit.core.naming import UniqueNames
+from tests.cos.factories import ModuleFactory
 
 
 def _refused(session: Session, row: Module | HealthStatus) -> IntegrityError:
@@ -18,10 +20,9 @@ def _refused(session: Session, row: Module | HealthStatus) -> IntegrityError:
 
 
 def test_a_unique_violation_names_its_constraint(db_session: Session) -> None:
-    db_session.add(Module(name="ada", version="1"))
-    db_session.commit()
+    taken = ModuleFactory.create().name
 
-    error = _refused(db_session, Module(name="ada", version="2"))
+    error = _refused(db_session, ModuleFactory.build(name=taken))
 
     assert violated_constraint(error) == "uq_modules_name"
 
@@ -33,15 +34,15 @@ def test_a_foreign_key_violation_names_its_constraint(db_session: Session) -> No
 
 
 def test_a_null_names_no_constraint(db_session: Session) -> None:
-    error = _refused(db_session, Module(name="ada", version=None))
+    error = _refused(db_session, ModuleFactory.build(version=None))
 
     assert violated_constraint(error) is None
 
 
 async def test_an_asynchronous_session_names_the_constraint_too(
-    async_db_session: AsyncSession,
+    async_db_session: AsyncSession, unique: UniqueNames
 ) -> None:
-    async_db_session.add_all([Module(name="ada", version="1"), Module(name="ada", version="2")])
+    async_db_session.add_all(ModuleFactory.build_batch(2, name=unique("module")))
     with pytest.raises(IntegrityError) as caught:
         await async_db_session.flush()
 

@@ -154,8 +154,7 @@ def test_down_and_up_again_is_what_it_was(alembic: Config, engine: Engine) -> No
 
 
 def test_an_upgrade_at_the_head_keeps_the_rows(alembic: Config, db_session: Session) -> None:
-    status = HealthStatusFactory.create()
-    db_session.commit()
+    status = HealthStatusFactory.create(healthy=True)
     command.upgrade(alembic, "head")
     db_session.refresh(status)
 

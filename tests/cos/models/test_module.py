@@ -1,6 +1,5 @@
 import uuid
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
@@ -8,18 +7,19 @@ from sqlalchemy.exc import DataError, IntegrityError, InvalidRequestError
 from sqlalchemy.orm import Session
 
 from cos.models import HealthState, HealthStatus, Module
+from testkit.core.naming import UniqueNames
 from tests.cos.factories import HealthStatusFactory, ModuleFactory
 
 
-def test_a_new_module_is_active_and_configured_with_nothing() -> None:
-    module = Module(name="ada", version="1")
+def test_a_new_module_is_active_and_configured_with_nothing(unique: UniqueNames) -> None:
+    module = Module(name=unique("module"), version="1")
 
     assert (module.active, module.config) == (True, {})
     assert isinstance(module.id, uuid.UUID)
 
 
-def test_a_new_module_leaves_its_times_to_the_database() -> None:
-    module = Module(name="ada", version="1")
+def test_a_new_module_leaves_its_times_to_the_database(unique: UniqueNames) -> None:
+    module = Module(name=unique("module"), version="1")
 
     assert {module.created_at, module.updated_at, module.last_active} == {None}
 
@@ -31,8 +31,7 @@ def test_an_explicit_none_stays(field: str) -> None:
 
 @pytest.mark.parametrize("field", ["active", "config", "version", "name"])
 def test_the_database_refuses_an_explicit_none(db_session: Session, field: str) -> None:
-    fields: dict[str, Any] = {"name": "ada", "version": "1", field: None}
-    db_session.add(Module(**fields))
+    db_session.add(Module(**ModuleFactory.payload(**{field: None})))
 
     with pytest.raises(IntegrityError, match=f'null value in column "{field}"'):
         db_session.flush()
@@ -57,7 +56,7 @@ def test_the_database_sets_the_times_of_a_stored_module(db_session: Session) -> 
 def test_a_change_moves_the_time_of_the_change_only(db_session: Session) -> None:
     module = ModuleFactory.create()
     created = module.created_at
-    module.version = "2.0.0"
+    module.version = "2"
     db_session.commit()
 
     assert module.created_at == created
@@ -66,7 +65,7 @@ def test_a_change_moves_the_time_of_the_change_only(db_session: Session) -> None
 
 def test_the_time_of_a_change_is_there_without_another_query(db_session: Session) -> None:
     module = ModuleFactory.create()
-    module.version = "2.0.0"
+    module.version = "2"
     db_session.flush()
 
     assert "updated_at" in module.__dict__
@@ -81,23 +80,24 @@ def test_a_name_is_taken_once(db_session: Session) -> None:
 
 
 def test_names_differ_by_case(db_session: Session) -> None:
-    ModuleFactory.create(name="ada")
-    ModuleFactory.create(name="Ada")
+    module = ModuleFactory.create()
+    ModuleFactory.create(name=module.name.capitalize())
 
     assert db_session.scalar(select(func.count()).select_from(Module)) == 2
 
 
 @pytest.mark.parametrize(("field", "length"), [("name", 255), ("version", 50)])
 def test_a_text_has_a_longest_length_in_characters(
-    db_session: Session, field: str, length: int
+    db_session: Session, unique: UniqueNames, field: str, length: int
 ) -> None:
-    fields: dict[str, Any] = {field: "é" * length}
-    module = ModuleFactory.create(**fields)
+    longest = unique("m").ljust(length, "é")
+    module = ModuleFactory.create(**{field: longest})
+    db_session.refresh(module)
 
-    assert getattr(module, field) == "é" * length
+    assert getattr(module, field) == longest
 
     with pytest.raises(DataError, match=f"too long for type character varying\\({length}\\)"):
-        ModuleFactory.create(**{field: "é" * (length + 1)})
+        ModuleFactory.create(**{field: f"{longest}é"})
 
 
 def test_a_removed_module_takes_its_health_along(db_session: Session) -> None:
@@ -126,9 +126,7 @@ def test_health_is_never_loaded_on_the_way(db_session: Session) -> None:
 
 
 def test_a_module_is_stored_with_the_health_it_was_given(db_session: Session) -> None:
-    module = Module(name="ada", version="1", health=HealthStatus(status=HealthState.DEGRADED))
-    db_session.add(module)
-    db_session.commit()
+    module = ModuleFactory.create(health=HealthStatus(status=HealthState.DEGRADED))
 
     stored = db_session.scalar(select(HealthStatus.status).filter_by(module_id=module.id))
 

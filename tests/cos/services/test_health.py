@@ -20,9 +20,11 @@ LIMIT = timedelta(seconds=60)
 HEALTHY, DEGRADED, OFFLINE, UNKNOWN = HealthState
 
 
-def _reported(state: HealthState, *, ago: timedelta = timedelta(0), active: bool = True) -> Module:
-    status = HealthStatusFactory.create(
-        status=state, module__last_active=NOW - ago, module__active=active
+async def _reported(
+    state: HealthState, *, ago: timedelta = timedelta(0), **fields: object
+) -> Module:
+    status = await HealthStatusFactory.acreate(
+        status=state, module__last_active=NOW - ago, **fields
     )
     return status.module
 
@@ -46,7 +48,7 @@ async def test_a_heartbeat_is_stored_with_its_time(
 async def test_a_heartbeat_replaces_the_one_before(
     async_db_session: AsyncSession, db_session: Session
 ) -> None:
-    status = HealthStatusFactory.create(status=DEGRADED, details={"queue": 7})
+    status = HealthStatusFactory.create(degraded=True, details={"queue": 7})
     await health.beat(async_db_session, status.module_id, Heartbeat(), now=NOW)
     await async_db_session.commit()
     db_session.expire_all()
@@ -110,7 +112,7 @@ async def test_first_heartbeats_at_the_same_moment_leave_one_report(
 async def test_a_module_that_was_just_heard_is_what_it_reported(
     async_db_session: AsyncSession, state: HealthState
 ) -> None:
-    module = _reported(state)
+    module = await _reported(state)
     found = await health.of_module(async_db_session, module.id, offline_after=LIMIT, now=NOW)
 
     assert (found.status, found.reported, found.checked_at) == (state, state, NOW)
@@ -130,7 +132,7 @@ async def test_a_module_that_was_just_heard_is_what_it_reported(
 async def test_a_module_is_offline_when_it_was_silent_for_longer_than_the_limit(
     async_db_session: AsyncSession, silence: timedelta, expected: HealthState
 ) -> None:
-    module = _reported(HEALTHY, ago=silence)
+    module = await _reported(HEALTHY, ago=silence)
     found = await health.of_module(async_db_session, module.id, offline_after=LIMIT, now=NOW)
 
     assert (found.status, found.reported) == (expected, HEALTHY)
@@ -140,7 +142,7 @@ async def test_a_module_is_offline_when_it_was_silent_for_longer_than_the_limit(
 async def test_a_module_that_never_sent_a_heartbeat_is_judged_by_its_age(
     async_db_session: AsyncSession, age: int, expected: HealthState
 ) -> None:
-    module = ModuleFactory.create(created_at=NOW - timedelta(seconds=age))
+    module = await ModuleFactory.acreate(created_at=NOW - timedelta(seconds=age))
     found = await health.of_module(async_db_session, module.id, offline_after=LIMIT, now=NOW)
 
     assert (found.status, found.reported, found.last_heartbeat) == (expected, None, None)
@@ -150,7 +152,7 @@ async def test_a_module_that_never_sent_a_heartbeat_is_judged_by_its_age(
 async def test_the_database_clock_judges_when_no_time_is_given(
     async_db_session: AsyncSession,
 ) -> None:
-    module = ModuleFactory.create(created_at=datetime(2020, 1, 1, tzinfo=UTC))
+    module = await ModuleFactory.acreate(created_at=datetime(2020, 1, 1, tzinfo=UTC))
     await health.beat(async_db_session, module.id, Heartbeat())
     found = await health.of_module(async_db_session, module.id, offline_after=LIMIT)
 
@@ -173,10 +175,10 @@ async def test_a_system_without_modules_is_unknown(async_db_session: AsyncSessio
 async def test_the_system_counts_its_modules_by_their_state_now(
     async_db_session: AsyncSession,
 ) -> None:
-    _reported(HEALTHY)
-    _reported(HEALTHY, ago=timedelta(minutes=5))
-    _reported(DEGRADED)
-    ModuleFactory.create(created_at=NOW)
+    await _reported(HEALTHY)
+    await _reported(HEALTHY, ago=timedelta(minutes=5))
+    await _reported(DEGRADED)
+    await ModuleFactory.acreate(created_at=NOW)
     found = await health.of_system(async_db_session, offline_after=LIMIT, now=NOW)
 
     assert found.modules == {HEALTHY: 1, DEGRADED: 1, OFFLINE: 1, UNKNOWN: 1}
@@ -184,8 +186,8 @@ async def test_the_system_counts_its_modules_by_their_state_now(
 
 
 async def test_inactive_modules_do_not_count(async_db_session: AsyncSession) -> None:
-    _reported(HEALTHY)
-    _reported(OFFLINE, active=False)
+    await _reported(HEALTHY)
+    await _reported(OFFLINE, module__inactive=True)
     found = await health.of_system(async_db_session, offline_after=LIMIT, now=NOW)
 
     assert found.status is HEALTHY
@@ -195,8 +197,8 @@ async def test_inactive_modules_do_not_count(async_db_session: AsyncSession) -> 
 async def test_a_system_that_is_healthy_goes_offline_when_time_passes(
     async_db_session: AsyncSession,
 ) -> None:
-    _reported(HEALTHY)
-    _reported(HEALTHY)
+    await _reported(HEALTHY)
+    await _reported(HEALTHY)
     states = [
         (await health.of_system(async_db_session, offline_after=LIMIT, now=NOW + passed)).status
         for passed in (timedelta(0), LIMIT, LIMIT * 2)

@@ -1,8 +1,8 @@
 import asyncio
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import func, select
@@ -16,6 +16,8 @@ from cos.services import modules
 from cos.services.errors import NameTakenError, UnknownModuleError
 from cos.services.modules import ModuleChanges, NewModule
 from cos.settings import Settings
+from testkit.core.naming import UniqueNames
+from testkit.factories import Unique
 from tests.cos.factories import HealthStatusFactory, ModuleFactory
 
 SAME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
@@ -28,22 +30,20 @@ def _names(found: Iterable[Module]) -> list[str]:
 async def test_a_registered_module_is_stored(
     async_db_session: AsyncSession, db_session: Session
 ) -> None:
-    made = await modules.register(
-        async_db_session, NewModule("ada", "1.2", active=False, config={"a": [1, None, {"b": 2.5}]})
-    )
+    body = ModuleFactory.payload(active=False, config={"a": [1, None, {"b": 2.5}]})
+    made = await modules.register(async_db_session, NewModule(**body))
     made_id = made.id
     await async_db_session.commit()
 
     stored = db_session.get_one(Module, made_id)
 
-    assert (stored.name, stored.version, stored.active) == ("ada", "1.2", False)
-    assert stored.config == {"a": [1, None, {"b": 2.5}]}
+    assert {field: getattr(stored, field) for field in body} == body
 
 
 async def test_a_module_is_not_stored_before_the_caller_commits(
     async_db_session: AsyncSession, db_session: Session
 ) -> None:
-    await modules.register(async_db_session, NewModule("ada", "1"))
+    await modules.register(async_db_session, NewModule(**ModuleFactory.payload()))
 
     assert db_session.scalar(select(func.count()).select_from(Module)) == 0
 
@@ -51,28 +51,29 @@ async def test_a_module_is_not_stored_before_the_caller_commits(
 
 
 async def test_a_taken_name_is_refused(async_db_session: AsyncSession) -> None:
-    taken = ModuleFactory.create().name
+    taken = (await ModuleFactory.acreate()).name
 
     with pytest.raises(NameTakenError, match=taken):
         await modules.register(async_db_session, NewModule(taken, "1"))
 
 
 async def test_only_the_name_constraint_means_a_taken_name(async_db_session: AsyncSession) -> None:
-    nameless: Any = None
+    nameless = NewModule(**ModuleFactory.payload(name=None))
 
     with pytest.raises(IntegrityError, match="null value"):
-        await modules.register(async_db_session, NewModule(nameless, "1"))
+        await modules.register(async_db_session, nameless)
 
 
 async def test_of_concurrent_registrations_of_one_name_exactly_one_wins(
-    settings: Settings, db_session: Session
+    settings: Settings, db_session: Session, unique: UniqueNames
 ) -> None:
     engine = service_engine(settings)
     sessions = async_sessionmaker(engine)
+    name = unique("module")
 
     async def attempt(number: int) -> str:
         async with sessions.begin() as session:
-            return (await modules.register(session, NewModule("ada", str(number)))).version
+            return (await modules.register(session, NewModule(name, str(number)))).version
 
     outcomes = await asyncio.gather(*map(attempt, range(8)), return_exceptions=True)
     await engine.dispose()
@@ -83,13 +84,16 @@ async def test_of_concurrent_registrations_of_one_name_exactly_one_wins(
     assert db_session.scalars(select(Module.version)).all() == winners
 
 
-async def test_a_name_that_a_rolled_back_registration_held_is_free(settings: Settings) -> None:
+async def test_a_name_that_a_rolled_back_registration_held_is_free(
+    settings: Settings, unique: UniqueNames
+) -> None:
+    name = unique("module")
     engine = service_engine(settings)
     sessions = async_sessionmaker(engine, expire_on_commit=False)
     async with sessions() as undecided:
-        await modules.register(undecided, NewModule("ada", "1"))
+        await modules.register(undecided, NewModule(name, "1"))
         async with sessions() as waiting:
-            registration = asyncio.create_task(modules.register(waiting, NewModule("ada", "2")))
+            registration = asyncio.create_task(modules.register(waiting, NewModule(name, "2")))
             await undecided.rollback()
             made = await registration
             await waiting.commit()
@@ -99,6 +103,7 @@ async def test_a_name_that_a_rolled_back_registration_held_is_free(settings: Set
 
 
 async def test_a_module_is_found_by_its_id(async_db_session: AsyncSession) -> None:
+    # By another session: this one would not ask the database for an object that it has.
     module = ModuleFactory.create()
 
     assert (await modules.get(async_db_session, module.id)).name == module.name
@@ -111,29 +116,42 @@ async def test_an_unknown_id_is_refused_by_name(async_db_session: AsyncSession) 
         await modules.get(async_db_session, unknown)
 
 
-async def test_a_module_is_found_by_its_exact_name(async_db_session: AsyncSession) -> None:
-    module = ModuleFactory.create(name="100%_ada")
-    ModuleFactory.create(name="100x_ada")
-    found = await modules.find_by_name(async_db_session, "100%_ada")
+async def test_a_module_is_found_by_its_exact_name(
+    async_db_session: AsyncSession, unique: UniqueNames
+) -> None:
+    end = unique("m")
+    module = await ModuleFactory.acreate(name=f"100%_{end}")
+    await ModuleFactory.acreate(name=f"100x_{end}")
+    found = await modules.find_by_name(async_db_session, f"100%_{end}")
 
     assert found is not None
     assert found.id == module.id
 
 
-@pytest.mark.parametrize("name", ["", "ADA", "ada ", "' OR 1=1 --", "%"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(lambda _: "", id="nothing"),
+        pytest.param(str.upper, id="another case"),
+        pytest.param("{} ".format, id="a blank more"),
+        pytest.param(lambda _: "' OR 1=1 --", id="a condition"),
+        pytest.param(lambda _: "%", id="a pattern"),
+    ],
+)
 async def test_a_name_that_nobody_has_finds_nothing(
-    async_db_session: AsyncSession, name: str
+    async_db_session: AsyncSession, other: Callable[[str], str]
 ) -> None:
-    ModuleFactory.create(name="ada")
+    name = (await ModuleFactory.acreate()).name
 
-    assert await modules.find_by_name(async_db_session, name) is None
+    assert await modules.find_by_name(async_db_session, other(name)) is None
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
 async def test_pages_show_every_module_once_in_the_order_of_registration(
     async_db_session: AsyncSession, limit: int
 ) -> None:
-    expected = [module.name for module in ModuleFactory.create_batch(7)]
+    # One by one: rows of one transaction have the same time of registration.
+    expected = [(await ModuleFactory.acreate()).name for _ in range(7)]
     seen, after = [], None
     while True:
         page = await modules.page(async_db_session, limit=limit, after=after)
@@ -148,7 +166,7 @@ async def test_pages_show_every_module_once_in_the_order_of_registration(
 async def test_modules_of_the_same_moment_are_paged_by_their_id(
     async_db_session: AsyncSession,
 ) -> None:
-    batch = ModuleFactory.create_batch(5, created_at=SAME_TIME)
+    batch = await ModuleFactory.acreate_batch(5, created_at=SAME_TIME)
     expected = [module.id for module in sorted(batch, key=lambda module: module.id)]
     first = await modules.page(async_db_session, limit=2)
     rest = await modules.page(async_db_session, limit=10, after=first.next)
@@ -157,7 +175,7 @@ async def test_modules_of_the_same_moment_are_paged_by_their_id(
 
 
 async def test_a_page_that_is_exactly_full_is_the_last(async_db_session: AsyncSession) -> None:
-    ModuleFactory.create_batch(3)
+    await ModuleFactory.acreate_batch(3)
 
     assert (await modules.page(async_db_session, limit=3)).next is None
 
@@ -171,7 +189,7 @@ async def test_there_is_a_page_of_nothing(async_db_session: AsyncSession) -> Non
 async def test_what_changes_between_two_pages_moves_no_other_module(
     async_db_session: AsyncSession, db_session: Session
 ) -> None:
-    first, second, third, fourth = ModuleFactory.create_batch(4)
+    first, second, third, fourth = [ModuleFactory.create() for _ in range(4)]
     page = await modules.page(async_db_session, limit=2)
     db_session.delete(first)
     db_session.delete(second)
@@ -183,37 +201,40 @@ async def test_what_changes_between_two_pages_moves_no_other_module(
     assert _names(following.modules) == [third.name, fourth.name, fifth.name]
 
 
-@pytest.mark.parametrize(("active", "expected"), [(None, "abcd"), (True, "ac"), (False, "bd")])
+@pytest.mark.parametrize(
+    ("active", "expected"), [(None, [0, 1, 2, 3]), (True, [0, 2]), (False, [1, 3])]
+)
 async def test_pages_are_filtered_by_activity(
     async_db_session: AsyncSession,
     active: bool | None,  # noqa: FBT001 - a parameter of the test
-    expected: str,
+    expected: list[int],
 ) -> None:
-    for number, name in enumerate("abcd"):
-        ModuleFactory.create(name=name, active=number % 2 == 0)
+    made = [await ModuleFactory.acreate(inactive=number % 2 == 1) for number in range(4)]
     first = await modules.page(async_db_session, limit=1, active=active)
     rest = await modules.page(async_db_session, limit=9, after=first.next, active=active)
 
-    assert "".join(_names((*first.modules, *rest.modules))) == expected
+    assert _names((*first.modules, *rest.modules)) == [made[place].name for place in expected]
 
 
 @pytest.mark.parametrize(
-    "changes",
+    "given",
     [
-        ModuleChanges(name="grace"),
-        ModuleChanges(version="2"),
-        ModuleChanges(active=False),
-        ModuleChanges(config={"colour": "blue"}),
-        ModuleChanges(name="grace", version="3", active=False, config={}),
-        ModuleChanges(),
+        {"name": Unique("module")},
+        {"version": "2"},
+        {"active": False},
+        {"config": {"colour": "blue"}},
+        {"name": Unique("module"), "version": "3", "active": False, "config": {}},
+        {},
     ],
 )
 async def test_a_change_stores_what_it_names_and_nothing_else(
-    async_db_session: AsyncSession, db_session: Session, changes: ModuleChanges
+    async_db_session: AsyncSession, db_session: Session, given: dict[str, Any]
 ) -> None:
-    module = ModuleFactory.create(name="ada", version="1", config={"colour": "red"})
-    before = {"name": "ada", "version": "1", "active": True, "config": {"colour": "red"}}
-    await modules.change(async_db_session, module.id, changes)
+    drawn = ModuleFactory.payload(**given)
+    changes = {field: drawn[field] for field in given}
+    before = ModuleFactory.payload(active=True, config={"colour": "red"})
+    module = ModuleFactory.create(**before)
+    await modules.change(async_db_session, module.id, cast("ModuleChanges", changes))
     await async_db_session.commit()
     db_session.expire_all()
 
@@ -230,7 +251,7 @@ async def test_a_change_answers_with_the_time_of_the_change(
 
 
 async def test_a_change_to_a_taken_name_is_refused(async_db_session: AsyncSession) -> None:
-    taken, module = ModuleFactory.create_batch(2)
+    taken, module = await ModuleFactory.acreate_batch(2)
 
     with pytest.raises(NameTakenError, match=taken.name):
         await modules.change(async_db_session, module.id, {"name": taken.name})

@@ -128,19 +128,15 @@ def test_nothing_is_open_behind_a_created_row(db_session: Session) -> None:
     assert not db_session.in_transaction()
 
 
-def test_what_factories_did_not_make_expires_as_always(
+def test_a_factory_expires_nothing_not_what_it_was_given_either(
     tables: Database, db_session: Session
 ) -> None:
     own = Shelf(id=uuid.uuid4(), name="own")
-    db_session.add(own)
-    db_session.commit()
-    assert own.name == "own"
-    with tables.session() as other:
-        other.execute(sa.update(Shelf).values(name="changed"))
-        other.commit()
-    ShelfFactory.create()
+    BookFactory.create(shelf=own)
+    with tables.queries.expect(exactly=0):
+        name = own.name
 
-    assert own.name == "changed"
+    assert (name, db_session.in_transaction()) == ("own", False)
 
 
 def test_flush_by_choice(tables: Database, db_session: Session) -> None:

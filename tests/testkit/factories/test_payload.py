@@ -41,6 +41,7 @@ class Parcel(Base):
     weight: Mapped[decimal.Decimal] = mapped_column(sa.Numeric(6, 2))
     sent_at: Mapped[dt.datetime] = mapped_column(sa.DateTime(timezone=True))
     labels: Mapped[list[str]] = mapped_column(pg.ARRAY(sa.Text), default=list)
+    stackable: Mapped[bool] = mapped_column(default=True)
     note: Mapped[str | None]
     created_at: Mapped[dt.datetime] = mapped_column(server_default=sa.func.now())
     warehouse: Mapped[Warehouse] = relationship()
@@ -53,6 +54,9 @@ class WarehouseFactory(Factory[Warehouse]):
 class ParcelFactory(Factory[Parcel]):
     class Params:
         fragile = factory.Trait(note="fragile")  # type: ignore[attr-defined,no-untyped-call]  # its stubs
+        bulky = factory.Trait(labels=["bulky"], stackable=False)  # type: ignore[attr-defined,no-untyped-call]
+        small = factory.Trait(labels=["small"])  # type: ignore[attr-defined,no-untyped-call]
+        huge = factory.Trait(bulky=True)  # type: ignore[attr-defined,no-untyped-call]
 
 
 def test_it_holds_what_the_model_needs_and_has_no_default_for() -> None:
@@ -68,6 +72,17 @@ def test_what_is_given_or_declared_or_by_a_trait_is_in_it() -> None:
     body = ParcelFactory.payload(labels=("a", "b"), fragile=True)
 
     assert (body["labels"], body["note"]) == (["a", "b"], "fragile")
+
+
+def test_a_trait_that_is_not_asked_for_leaves_a_column_to_the_model() -> None:
+    assert not {"labels", "stackable"} & ParcelFactory.payload(bulky=False).keys()
+
+
+@pytest.mark.parametrize("trait", ["bulky", "huge"])
+def test_a_trait_of_a_column_with_a_default_is_in_it(trait: str) -> None:
+    body = ParcelFactory.payload(**{trait: True})
+
+    assert (body["labels"], body["stackable"]) == (["bulky"], False)
 
 
 def test_a_parent_is_in_it_by_its_key_and_none_is_made() -> None:

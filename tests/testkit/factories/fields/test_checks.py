@@ -49,6 +49,9 @@ CAPITALS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
         ("price NOT IN (1, 2)", Bounds(excluded=(1, 2))),
         ("price <> ALL (ARRAY[1, 2])", Bounds(excluded=(1, 2))),
         ("price = ANY ('{1,2}'::int[])", Bounds(choices=("1", "2"))),
+        ("CHECK ((price > 0))", Bounds(low=0, low_open=True)),
+        ("price > 0 AND tags @> '{a}' AND data->>'a' = 'b'", Bounds(low=0, low_open=True)),
+        ("price>-5 AND price<+5", Bounds(low=-5, high=5, low_open=True, high_open=True)),
         ("price > 0 AND price = power(CASE WHEN x THEN 1 END, 2)", Bounds(low=0, low_open=True)),
         ("(price > 0 AND price[1] = 2 AND (price < 9))", Bounds(low=0, high=9, low_open=True, high_open=True)),
     ],
@@ -73,6 +76,7 @@ def test_numbers(text: str, expected: Bounds) -> None:
         ("char_length(name) >= 2", "name", Bounds(min_length=2)),
         ("10 > length(btrim(name))", "name", Bounds(max_length=9)),
         ("name <> ''", "name", Bounds(excluded=("",))),
+        ("trim(BOTH FROM name) <> ''::text", "name", Bounds(excluded=("",))),
         ("trim(name) != ''", "name", Bounds(excluded=("",))),
         ("code ~ '^[A-Z]{3}$'", "code", Bounds(pattern="^[A-Z]{3}$")),
         (r"code ~ E'^\\d+$'", "code", Bounds(pattern=r"^\d+$")),
@@ -110,6 +114,16 @@ def test_columns_that_are_compared_both_know_of_it() -> None:
     }
 
 
+def test_bounds_reach_along_a_chain_of_columns() -> None:
+    texts = ["price < percent", "percent < code", "price >= 5", "code <= 9"]
+
+    assert read_checks(texts, COLUMNS) == {
+        "price": Bounds(low=5, high=9, below=("percent",)),
+        "percent": Bounds(low=5, high=9, above=("price",), below=("code",)),
+        "code": Bounds(low=5, high=9, above=("percent",)),
+    }
+
+
 def test_what_must_have_been_lies_before_what_must_come() -> None:
     read = read_checks(["starts_at <= now()", "ends_at > CURRENT_DATE"], COLUMNS)
 
@@ -123,6 +137,12 @@ def test_a_divisor_gives_multiples() -> None:
     read = read_checks(["percent % 5 = 0", "percent BETWEEN 0 AND 20"], COLUMNS)
 
     assert read["percent"].choices == (0, 5, 10, 15, 20)
+
+
+def test_several_divisors_give_multiples_of_all() -> None:
+    read = read_checks(["percent % 4 = 0 AND mod(percent, 6) = 0 AND percent <= 40"], COLUMNS)
+
+    assert read["percent"].choices == (12, 24, 36)
 
 
 def test_of_branches_the_first_is_taken_that_does_not_contradict_the_rest() -> None:
@@ -147,8 +167,11 @@ def test_a_branch_that_is_not_read_whole_is_not_taken() -> None:
         "price::int > 0", "CASE WHEN price > 0 THEN true ELSE false END", "price @> 1",
         "num_nonnulls(price, code) = 1", "price > interval '1 day'", "price IS NULL", "'open",
         "price + percent > 0", "odd(price) OR odd(percent)", "tags[1] = 'a'", "name = ANY (tags)",
-        "price > 'NaN'::numeric", "status <> ANY (ARRAY['a', 'b'])", "price = ALL (ARRAY[1, 2])",
+        "price > 'NaN'::numeric", "name = $$a AND price > 0 AND b$$", "price @ 1", "price > 1e99999999", "price < 1e-99999999",
+        f"{'(' * 3000}price > 0{')' * 3000}", f"price > {'9' * 5000}", f"price > '{'9' * 5000}'::int",
+        "price -> 1 = 2", "status <> ANY (ARRAY['a', 'b'])", "price = ALL (ARRAY[1, 2])",
     ],
+    ids=lambda text: text[:40],
 )  # fmt: skip
 def test_what_cannot_be_read_is_left_out(text: str) -> None:
     assert read_checks([text], COLUMNS) == {}

@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import enum
 import uuid
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,8 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from testkit.core.messages import TestkitError
 from testkit.factories.fields import Bounds, plain, read_checks, unique
-from tests.support.counted_draws import CountedDraws, UsedUp
+from tests.support.counted_draws import counted_draws
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -168,7 +170,7 @@ CHECKS: Final[list[tuple[TypeEngine[Any], str]]] = [
     (sa.Date(), "{c} <= CURRENT_DATE"),
     (sa.DateTime(timezone=True), "{c} > now()"),
     (sa.DateTime(timezone=True), "{c} > '2020-01-01 10:00+02' AND {c} < '2020-01-01 11:00+02'"),
-    (sa.DateTime(), "{c} < '1990-01-01'::timestamp"),
+    (sa.DateTime(), "{c} < '1990-01-01 12:30'::timestamp"),
     (sa.String(), "{c} <> ''"),
     (sa.String(40), "length(trim({c})) >= 30"),
     (sa.String(6), "length({c}) = 6"),
@@ -283,7 +285,7 @@ def test_plain_values_of_every_type_are_taken_and_kept(tables: Database) -> None
 def test_unique_values_of_every_type_are_different_as_postgres_compares_them(
     tables: Database,
 ) -> None:
-    draws = CountedDraws()
+    draws = counted_draws()
     compiled = {
         name: unique(column_type, Bounds(), name, f"wide.{name}", "wide")
         for name, column_type in TYPES.items()
@@ -299,50 +301,79 @@ def _bound(make: Any, source: object) -> Callable[[], object]:
     return lambda: make(source)
 
 
-def test_values_hold_to_the_checks_that_are_read(tables: Database) -> None:
-    random, draws, metadata = Random(21), CountedDraws(), sa.MetaData()
-    plains, uniques = sa.Table("plains", metadata), sa.Table("uniques", metadata)
-    makers: dict[str, tuple[Any, Any]] = {}
-    for at, (column_type, template) in enumerate(CHECKS + LISTS):
-        name = f"column_{at}"
-        check = template.replace("{c}", name)
-        bounds = read_checks([check], [name]).get(name, Bounds())
-        makers[name] = (
-            plain(column_type, bounds, name),
-            unique(column_type, bounds, name, name, "row") if at < len(CHECKS) else None,
-        )
-        plains.append_column(sa.Column(name, column_type))
-        plains.append_constraint(sa.CheckConstraint(sa.text(check.replace(":", r"\:"))))
-        if at < len(CHECKS):
-            uniques.append_column(sa.Column(name, column_type, unique=True))
-            uniques.append_constraint(sa.CheckConstraint(sa.text(check.replace(":", r"\:"))))
-    assert [
-        CHECKS[at]
-        for at, (one, two) in enumerate(makers.values())
-        if at < len(CHECKS) and not (one and two)
-    ] == []
+def checked(
+    metadata: sa.MetaData, rows: list[tuple[TypeEngine[Any], str]], **options: Any
+) -> sa.Table:
+    """Return a table of a column with a CHECK for each row, named after their order."""
+    table = sa.Table(f"checked_{len(metadata.tables)}", metadata)
+    for at, (column_type, check) in enumerate(rows):
+        text = check.replace("{c}", f"column_{at}").replace(":", r"\:")
+        table.append_column(sa.Column(f"column_{at}", column_type, **options))
+        table.append_constraint(sa.CheckConstraint(sa.text(text)))
+    return table
 
-    rows = [{name: one(random) for name, (one, _) in makers.items()} for _ in range(ROWS)]
-    different = [
-        {name: two(draws) for name, (_, two) in makers.items() if two} for _ in range(ROWS)
+
+def read(check: str, name: str) -> Bounds:
+    return read_checks([check.replace("{c}", name)], [name]).get(name, Bounds())
+
+
+def written(database: Database, table: sa.Table, makers: list[Any], source: object) -> int:
+    """Write as many rows as there are, and return how many have come."""
+    assert [at for at, make in enumerate(makers) if make is None] == []
+    rows = [{f"column_{at}": make(source) for at, make in enumerate(makers)} for _ in range(ROWS)]
+    with database.engine.begin() as connection:
+        table.metadata.create_all(connection)
+        connection.execute(table.insert(), rows)
+        return connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+
+
+def test_plain_values_hold_to_the_checks_that_are_read(tables: Database) -> None:
+    table = checked(sa.MetaData(), CHECKS + LISTS)
+    makers = [
+        plain(column.type, read(check, column.name), column.name)
+        for column, (_, check) in zip(table.columns, CHECKS + LISTS, strict=True)
     ]
-    with tables.engine.begin() as connection:
-        metadata.create_all(connection)
-        connection.execute(plains.insert(), rows)
-        connection.execute(uniques.insert(), different)
-        assert connection.scalar(sa.select(sa.func.count()).select_from(uniques)) == ROWS
+
+    assert written(tables, table, makers, Random(21)) == ROWS
+
+
+def test_unique_values_hold_to_the_checks_that_are_read(tables: Database) -> None:
+    table = checked(sa.MetaData(), CHECKS, unique=True)
+    makers = [
+        unique(column.type, read(check, column.name), column.name, column.name, "row")
+        for column, (_, check) in zip(table.columns, CHECKS, strict=True)
+    ]
+
+    assert written(tables, table, makers, counted_draws()) == ROWS
+
+
+def test_checks_are_read_as_postgres_writes_them_too(tables: Database) -> None:
+    table = checked(sa.MetaData(), CHECKS + LISTS)
+    table.metadata.create_all(tables.engine)
+    found = sa.inspect(tables.engine).get_check_constraints(table.name)
+    names = table.columns.keys()
+    theirs = read_checks([each["sqltext"] for each in found], names)
+    ours = {name: read(check, name) for name, (_, check) in zip(names, CHECKS + LISTS, strict=True)}
+
+    assert {name: spelled(each) for name, each in ours.items() if each != Bounds()} == {
+        name: spelled(each) for name, each in theirs.items()
+    }
+
+
+def spelled(bounds: Bounds) -> Bounds:
+    """Return bounds whose choices are texts: Postgres writes the type of each to it."""
+    return replace(bounds, choices=bounds.choices and tuple(map(str, bounds.choices)))
 
 
 @pytest.mark.parametrize(("column_type", "check"), LISTS, ids=[check for _, check in LISTS])
 def test_a_list_is_given_once_up_to_its_last_value(
     column_type: TypeEngine[Any], check: str
 ) -> None:
-    bounds = read_checks([check.replace("{c}", "status")], ["status"])["status"]
-    make, draws = unique(column_type, bounds, "status", "status", "row"), CountedDraws()
+    make, draws = unique(column_type, read(check, "status"), "", "status", "row"), counted_draws()
     assert make is not None
 
     given: list[object] = []
-    with contextlib.suppress(UsedUp):
+    with contextlib.suppress(TestkitError):
         given.extend(make(draws) for _ in range(ROWS))
 
     assert 1 <= len(set(given)) == len(given) <= 3
