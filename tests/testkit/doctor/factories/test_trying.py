@@ -176,6 +176,15 @@ def test_the_session_of_a_factory_is_its_own_again(tables: Database) -> None:
     assert (options.sqlalchemy_session, options.sqlalchemy_session_factory) == (own, None)
 
 
+def test_a_factory_of_another_session_is_tried_through_ours(tables: Database) -> None:
+    class ForAsync(CustomerFactory):
+        class Meta:
+            session_fixture = "no_such_session"
+            async_session_fixture = "no_such_async_session"
+
+    assert found(ForAsync, tables) == {}
+
+
 def test_a_factory_that_cannot_be_built_says_why(tables: Database) -> None:
     class Gone(PlainCustomer):
         nick = "ann"
