@@ -14,7 +14,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateSchema
@@ -37,27 +37,32 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "run"]
 
+_GIVE_UP: Final = sa.text(
+    "SELECT format('ALTER DATABASE %I SET lock_timeout = %L', current_database(), '5s')"
+)
+
 
 def main(directory: Path) -> int:
     """Answer the order; returns pytest's exit code where pytest does not come to its work."""
     order = json.loads((directory / "order.json").read_text("utf-8"))
     paths = [Path(path) for path in order["paths"]]
     files = find_files(paths, Path(order["root"]))
+    engine = sa.create_engine(order["url"], pool_pre_ping=True)
+    _bound_waits(engine)
     current.seed = order["seed"]
 
     def work(imports: Imports) -> None:
-        answer = _checked(files, imports, order)
+        answer = _checked(files, imports, engine, order)
         write_private(directory / "answer.json", json.dumps(answer))
 
     return with_project(paths, work)
 
 
 def _checked(
-    files: Sequence[FactoryFile], imports: Imports, order: Mapping[str, Any]
+    files: Sequence[FactoryFile], imports: Imports, engine: Engine, order: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return ``findings`` and ``summary``, or ``no_tables``: why these could not be made."""
     factories = declared_in(imports.modules(files))
-    engine = sa.create_engine(order["url"], pool_pre_ping=True)
     if order["tables"]:
         try:
             _make_tables(engine, [factory for _, factory in factories])
@@ -83,6 +88,16 @@ def _checked(
 def _counts(found: Iterable[Finding]) -> dict[str, int]:
     severities = [each.severity for each in found]
     return {"errors": severities.count("error"), "warnings": severities.count("warning")}
+
+
+def _bound_waits(engine: Engine) -> None:
+    """Let every later session of the run's database give up waiting for a lock.
+
+    One that a factory opens for itself may wait for the row that we have not committed, for ever.
+    """
+    with engine.begin() as connection:
+        connection.exec_driver_sql(connection.execute(_GIVE_UP).scalar_one())
+    engine.dispose()
 
 
 def _make_tables(engine: Engine, factories: Iterable[Any]) -> None:

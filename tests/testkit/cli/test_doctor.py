@@ -260,6 +260,32 @@ def test_a_module_is_imported_once_by_the_name_that_the_project_gives_it(tmp_pat
     assert (tmp_path / "names").read_text() == "tests.factories\n"
 
 
+WAITING: Final = """
+    import sqlalchemy as sa
+    from factory import post_generation
+    from shops.models import Shop, URL
+    from testkit.factories import Factory
+
+    class ShopFactory(Factory[Shop]):
+        @post_generation
+        def again(shop, create, extracted):
+            if create:
+                with sa.create_engine(URL).begin() as other:
+                    other.execute(sa.insert(Shop).values(name=shop.name))
+"""
+
+
+@pytest.mark.slow
+def test_a_factory_that_waits_for_its_own_row_gives_up(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write("tests/factories.py", WAITING)
+    code, answer, _ = project.asked()
+    [found] = answer["findings"]
+
+    assert code == 1
+    assert found["reason"].startswith("create() raises LockNotAvailable: canceling statement")
+
+
 @pytest.mark.slow
 def test_a_project_that_ends_the_process_exits_with_3(tmp_path: Path) -> None:
     project = Project(tmp_path)
