@@ -27,7 +27,7 @@ class Builder(StepBuilder):
     def build(self, parent_step: Any = None, force_sequence: int | None = None) -> Any:
         """Build one object."""
         meta = self.factory_meta
-        if parent_step is not None and hasattr(meta, "shape"):
+        if parent_step is not None and hasattr(type(meta), "shape"):
             if not self.extras:
                 found = default_of(meta.model)
                 if found is not None:
@@ -38,6 +38,13 @@ class Builder(StepBuilder):
             return super().build(parent_step, force_sequence)  # type: ignore[no-untyped-call]
         with current.profile.making(meta.factory, self.strategy):
             return super().build(parent_step, force_sequence)  # type: ignore[no-untyped-call]
+
+    def recurse(self, factory_meta: Any, extras: dict[str, Any]) -> Any:
+        """Return the builder of a nested factory; a dict or list of a payload is built as one."""
+        found: Any = super().recurse(factory_meta, extras)  # type: ignore[no-untyped-call]
+        if _parentless.get() and not hasattr(type(factory_meta), "shape"):
+            found.strategy = "build"
+        return found
 
 
 @contextlib.contextmanager

@@ -6,11 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from factory.declarations import SKIP, SubFactory
+from factory.declarations import SKIP, Maybe, SelfAttribute, SubFactory
 
 from testkit.factories.building import Builder, without_parents
 from testkit.factories.chance import random_for
-from testkit.factories.construct import check_uuids
+from testkit.factories.construct import check_uuids, is_pending
 from testkit.factories.declarations import Default, Drawn, Parent, ParentKey, Plain
 from testkit.factories.drawing import draws_now
 from testkit.factories.registry import default_of
@@ -57,10 +57,20 @@ def _rows(meta: Any, session: Session, size: int, fields: dict[str, Any]) -> lis
 
 
 def _row(meta: Any, fields: dict[str, Any]) -> dict[str, Any]:
-    # By way of an object: hybrids, synonyms, validators and constructors have their say.
     with without_parents():
-        made = Builder(meta, dict(fields), "build").build()  # type: ignore[no-untyped-call]
-    return {name: value for name, value in vars(made).items() if name in meta.shape.attributes}
+        values = vars(Builder(meta, dict(fields), "stub").build())  # type: ignore[no-untyped-call]
+    columns, links = meta.shape.attributes, {link.name for link in meta.shape.parents}
+    found = {name: value for name, value in values.items() if name in columns}
+    if values.keys() - columns - links:
+        # Hybrids and synonyms have their say, by an object that has no parents to draw it along.
+        plain = {name: value for name, value in values.items() if name not in links}
+        made = vars(meta.construct((), plain))
+        found = {name: value for name, value in made.items() if name in columns}
+    for link in meta.shape.parents:
+        parent = values.get(link.name)
+        if parent is not None:  # of a lazy declaration: each row its own
+            found.update(_key(link, parent))
+    return found
 
 
 def _quick_columns(
@@ -68,7 +78,8 @@ def _quick_columns(
 ) -> tuple[dict[str, Any], list[tuple[str, Callable[[], Any]]]] | None:
     """Return constants and makers where each column is made without a look at the others."""
     shape = meta.shape
-    if meta.rename or meta.exclude or meta.inline_args or not _all_columns(meta, fields):
+    own = meta.rename or meta.exclude or meta.inline_args or not meta.factory.builds_itself()
+    if own or not _all_columns(meta, fields):
         return None
     constants: dict[str, Any] = dict(fields)
     makers: list[tuple[str, Callable[[], Any]]] = []
@@ -118,11 +129,15 @@ class _Parents:
     def _add(self, link: ParentLink) -> None:
         locals_ = {local for local, _ in link.pairs}
         if link.name in self._fields:
-            self._take(link, [self._fields[link.name]])
+            given = self._fields[link.name]
+            if is_pending(given):
+                self._session.add(given)
+                self._session.flush()
+            self._take(link, [given])
             return
         declarations = self._meta.pre_declarations.declarations
         declaration = declarations.get(link.name or min(locals_))
-        factory = _parent_factory(declaration, self._meta.factory)
+        factory = _parent_factory(self._chosen(declaration), self._meta.factory)
         if factory is None or locals_ & self._fields.keys():
             return
         extra = {**getattr(declaration, "_defaults", {}), **_deep(self._fields, link.name)}
@@ -136,6 +151,13 @@ class _Parents:
         parents = factory.create_batch(count, **extra)
         self._session.flush()
         self._take(link, parents)
+
+    def _chosen(self, declaration: Any) -> Any:
+        """Return what a trait, asked for or not, leaves of a declaration."""
+        while isinstance(declaration, Maybe) and isinstance(declaration.decider, SelfAttribute):
+            asked = self._fields.get(declaration.decider.attribute_name)
+            declaration = declaration.yes if asked else declaration.no
+        return declaration
 
     def _tells_rows_apart(self, locals_: set[str]) -> bool:
         """Return whether a unique constraint rests on this parent: no column of the row's own."""

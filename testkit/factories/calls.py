@@ -10,11 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import InvalidRequestError
 
 from testkit.core.current import current
+from testkit.factories.sessions import is_asynchronous
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy.orm import Session
+    from sqlalchemy.orm import InstanceState, Session
 
 __all__ = ["Call", "call_now", "calling"]
 
@@ -68,28 +69,51 @@ class Call:
 
     def abandon(self) -> None:
         """Let the next call find nothing of this one, which failed."""
-        for session in self._began:
-            with contextlib.suppress(InvalidRequestError):  # it may be beyond use
-                session.rollback()
-        for session, made in self._made:
+        for session in self._sessions:
+            # What the flush of this call spoiled was rolled back already, whoever began it.
+            spoiled = not session.is_active and not session.in_nested_transaction()
+            if session in self._began or spoiled:
+                with contextlib.suppress(InvalidRequestError):  # it may be beyond use
+                    session.rollback()
+        for session, made in reversed(self._made):
             if made in session.new:
                 session.expunge(made)
+            elif made in session:  # flushed, in a transaction that somebody else began
+                session.delete(made)
 
     def _load_what_the_server_made(self, session: Session) -> None:
         # Under asyncio it could not be loaded when somebody reads it.
         for of, made in self._made:
             state = sa.inspect(made)
-            if of is session and state.persistent and state.expired_attributes:
+            if is_asynchronous(session) and of is session and state.expired_attributes:
                 session.refresh(made, list(state.expired_attributes))
 
 
 def _commit(session: Session) -> None:
-    """Commit, and leave loaded what is: a factory is no reason for the test to query again."""
+    """Commit; what is in the session expires as its ``expire_on_commit`` says, but for keys.
+
+    Hence reading a key, mostly for a URL, loads nothing, and what is read behind the application's
+    work is what the application wrote. In an AsyncSession nothing expires: nobody could load it.
+    """
     expires, session.expire_on_commit = session.expire_on_commit, False
     try:
         session.commit()
     finally:
         session.expire_on_commit = expires
+    if expires and not is_asynchronous(session):
+        for state in session.identity_map.all_states():
+            _expire_all_but_key(session, state)
+
+
+def _expire_all_but_key(session: Session, state: InstanceState[Any]) -> None:
+    key = state.mapper.primary_key
+    if len(state.dict) <= len(key) + 1:
+        return  # nothing else is loaded
+    kept = {state.mapper.get_property_by_column(column).key for column in key}
+    made = state.obj()
+    if made is not None:
+        loaded = [n for n in state.dict if n in state.manager and n not in kept]
+        session.expire(made, loaded)
 
 
 _call: ContextVar[Call | None] = ContextVar("testkit_call", default=None)

@@ -8,11 +8,12 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import InstanceState
 
 from testkit.core.messages import TestkitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from testkit.factories.shape import ParentLink
 
@@ -22,20 +23,31 @@ __all__ = [
     "constructor_of",
     "fill_keys",
     "is_mapped",
+    "is_pending",
     "key_of",
     "unknown_attribute",
 ]
 
 
-def constructor_of(model: type) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
-    """Return what makes an object; values that the constructor does not take are set behind it."""
+def constructor_of(
+    model: type, keys: Collection[str]
+) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
+    """Return what makes an object; values that the constructor does not take are set behind it.
+
+    ``keys`` are attributes that a relationship fills.
+    """
     parameters = list(inspect.signature(model).parameters.values())
     if any(each.kind is each.VAR_KEYWORD for each in parameters):
         return lambda args, fields: model(*args, **fields)
     taken = {each.name for each in parameters if each.kind is not each.POSITIONAL_ONLY}
 
+    wanted = [each.name for each in parameters if each.default is each.empty and each.name in keys]
+
     def construct(args: tuple[Any, ...], fields: dict[str, Any]) -> Any:
-        made = model(*args, **{name: value for name, value in fields.items() if name in taken})
+        given = {name: value for name, value in fields.items() if name in taken}
+        if not args:  # the key of a parent that is given by its relationship comes with the flush
+            given = dict.fromkeys(wanted) | given
+        made = model(*args, **given)
         for name, value in fields.items():
             if name not in taken:
                 setattr(made, name, value)
@@ -46,7 +58,9 @@ def constructor_of(model: type) -> Callable[[tuple[Any, ...], dict[str, Any]], A
 
 def accepted_by(model: type) -> frozenset[str]:
     """Return the names of what the constructor takes, beside the mapped attributes."""
-    return frozenset(inspect.signature(model).parameters)
+    several = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    parameters = inspect.signature(model).parameters.values()
+    return frozenset(each.name for each in parameters if each.kind not in several)
 
 
 def fill_keys(made: Any, fields: Mapping[str, Any], parents: Iterable[ParentLink]) -> None:
@@ -96,6 +110,12 @@ def nearest_attribute(name: str, known: Iterable[str]) -> str:
 def key_of(made: object) -> tuple[Any, ...]:
     """Return the primary key, with None for what the server will give."""
     return tuple(sa.inspect(type(made)).primary_key_from_instance(made))
+
+
+def is_pending(value: object) -> bool:
+    """Return whether this is a mapped object that has no row yet."""
+    state = sa.inspect(value, raiseerr=False)
+    return isinstance(state, InstanceState) and (state.transient or state.pending)
 
 
 def is_mapped(model: object) -> bool:

@@ -15,6 +15,7 @@ from factory.declarations import SKIP, BaseDeclaration, Maybe, SelfAttribute, Su
 from testkit.core.messages import TestkitError
 from testkit.factories.building import is_parentless
 from testkit.factories.chance import random_for
+from testkit.factories.construct import unknown_attribute
 from testkit.factories.drawing import draws_now
 from testkit.factories.registry import default_of, factory_for
 
@@ -46,11 +47,22 @@ class _Derived(BaseDeclaration):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
 
-    def evaluate_pre(self, instance: Any, step: Any, overrides: Any) -> Any:  # noqa: ARG002
+    def evaluate_pre(self, instance: Any, step: Any, overrides: Any) -> Any:
+        if overrides:
+            raise no_parent(step, overrides)
         return self.value(instance, step)
 
     def value(self, instance: Any, step: Any) -> Any:
         raise NotImplementedError
+
+
+def no_parent(step: Any, overrides: Any) -> TestkitError:
+    """Return TK402 for what was given as of a parent, ``title__x``, and is of a plain value."""
+    meta, extras = step.builder.factory_meta, step.builder.extras
+    wrong = [name for name in extras if any(name.endswith(f"__{key}") for key in overrides)]
+    return unknown_attribute(
+        meta.factory.__name__, min(wrong, default="?"), meta.known, meta.model.__name__
+    )
 
 
 class Default(_Derived):
@@ -294,7 +306,7 @@ class Parent(BaseDeclaration):
 
     def factory_beside(self, child: Any) -> Any:
         """Return what makes the parent; a later declaration may bring another factory."""
-        return factory_for(self.link.target, self._root, child.__module__)
+        return factory_for(self.link.target, self._root, child)
 
 
 def drop_idle_traits(instance: Any, extra: dict[str, Any]) -> None:
@@ -356,7 +368,7 @@ class ParentKey(_Derived):
         if found is SKIP:
             return getattr(step, "drawn_keys", {}).get(self._local, SKIP)
         value = getattr(found, self._remote, None)
-        if value is None or step.builder.strategy == "create":
+        if step.builder.strategy == "create":
             # No relationship tells the session which row must come first.
             step.builder.factory_meta.write_first(found)
             value = getattr(found, self._remote, None)

@@ -10,7 +10,7 @@ from factory.errors import InvalidDeclarationError
 from testkit.factories.building import Builder, step_now, without_parents
 from testkit.factories.bulk import insert_rows
 from testkit.factories.calls import call_now, calling
-from testkit.factories.construct import fill_keys, key_of, unknown_attribute
+from testkit.factories.construct import fill_keys, is_pending, key_of, unknown_attribute
 from testkit.factories.looking import looks_at_rows
 from testkit.factories.natural_key import find, inserted_or_found, natural_key
 from testkit.factories.options import FactoryMeta, FactoryOptions
@@ -118,6 +118,11 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
         with calling() as call:
             session = session_of(cls)
             call.settle(session, cls._persistence())
+            meta: Any = cls._meta
+            if meta.sqlalchemy_get_or_create:
+                return cls.create(**fields)
+            session.add_all(each for each in fields.values() if is_pending(each))
+            session.flush()  # the key of a parent
             key = natural_key(cls, fields)
             found: T | None = find(session, cls, key)
             if found is None:
@@ -185,7 +190,9 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
         try:
             return Builder(meta, params, strategy).build()  # type: ignore[no-untyped-call]
         except InvalidDeclarationError as error:
-            wrong = {name.split("__")[0] for name in params if "__" in name} - meta.known
+            roots = {name: name.split("__")[0] for name in params if "__" in name}
+            declared = {*meta.pre_declarations, *meta.post_declarations}
+            wrong = [name for name, root in roots.items() if root not in declared]
             if not wrong:
                 raise
             raise unknown_attribute(
@@ -246,7 +253,7 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
         """Return whether nobody replaced the constructor, and with it what names are."""
         return all(
             getattr(cls, name).__func__ is getattr(Factory, name).__func__
-            for name in ("_build", "_create", "_save")
+            for name in ("_build", "_create", "_save", "_adjust_kwargs")
         )
 
     @classmethod

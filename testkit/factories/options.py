@@ -15,7 +15,7 @@ from factory.declarations import SubFactory, Trait
 from factory.enums import SPLITTER
 
 from testkit.core.messages import TestkitError
-from testkit.factories.building import making
+from testkit.factories.building import is_parentless, making
 from testkit.factories.construct import (
     accepted_by,
     check_uuids,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FactoryMeta", "FactoryOptions"]
 
+_NO_HOOKS: Final = DeclarationSet()  # type: ignore[no-untyped-call]
 # Two threads may be the first to use a factory; parents are completed inside.
 _completing: Final = threading.RLock()
 
@@ -101,6 +102,15 @@ class FactoryOptions(SQLAlchemyOptions):
         self._pre = found
 
     @property
+    def post_declarations(self) -> DeclarationSet:
+        """The hooks behind it; there are none for what is no object, a payload or a row."""
+        return _NO_HOOKS if is_parentless() else self._post
+
+    @post_declarations.setter
+    def post_declarations(self, found: DeclarationSet) -> None:
+        self._post = found
+
+    @property
     def declarations(self) -> dict[str, Any]:
         """Return what is declared, the mapper's part included once it is known."""
         own: dict[str, Any] = self.base_declarations
@@ -163,7 +173,8 @@ class FactoryOptions(SQLAlchemyOptions):
     @cached_property
     def construct(self) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
         """What makes an object of the model."""
-        return constructor_of(self.model)
+        keys = {key for link in self.shape.parents if link.name for key, _ in link.pairs}
+        return constructor_of(self.model, keys)
 
     @cached_property
     def uuids(self) -> tuple[str, ...]:
@@ -178,14 +189,16 @@ class FactoryOptions(SQLAlchemyOptions):
     def known(self) -> frozenset[str]:
         """The names that a call may give."""
         declared = {*self.base_declarations, *self.parameters, *self.rename.values()}
-        return self.shape.settable | accepted_by(self.model) | declared | _writable(self.model)
+        return self.shape.settable | accepted_by(self.model) | declared
 
     def prepare_arguments(
         self, attributes: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Check the names and UUIDs of what will be passed to the model. Raises TK402, TK403."""
         args, fields = super().prepare_arguments(attributes)  # type: ignore[no-untyped-call]
-        unknown = fields.keys() - self.known
+        if is_parentless():
+            fields = {name: each for name, each in fields.items() if name not in self._post}
+        unknown = {each for each in fields.keys() - self.known if not hasattr(self.model, each)}
         if unknown and self.factory.builds_itself():
             raise unknown_attribute(
                 self.factory.__name__, min(unknown), self.known, self.model.__name__
@@ -198,6 +211,11 @@ class FactoryOptions(SQLAlchemyOptions):
         drawn_keys = step.__dict__.get("drawn_keys")
         if drawn_keys:
             kwargs = {**kwargs, **drawn_keys}
+        given = step.builder.extras
+        for link in self.shape.parents if given else ():
+            by_key = any(local in given for local, _ in link.pairs)
+            if by_key and link.name in kwargs and link.name not in given:
+                del kwargs[link.name]  # of a trait, say; the call names the row itself
         with making(step):
             made = super().instantiate(step, args, kwargs)  # type: ignore[no-untyped-call]
         step.is_made = True
@@ -240,12 +258,3 @@ def _type_argument(factory: Any) -> Any:
                     raise TestkitError("TK405", factory=factory.__name__, model=repr(name))
                 return found
     return None
-
-
-def _writable(model: type) -> frozenset[str]:
-    return frozenset(
-        name
-        for each in model.__mro__
-        for name, value in vars(each).items()
-        if not name.startswith("_") and (isinstance(value, property) and value.fset is not None)
-    )

@@ -12,7 +12,14 @@ if TYPE_CHECKING:
 __all__ = ["all_factories", "default_of", "factory_for", "note", "reusing"]
 
 _declared: Final[dict[type, list[Any]]] = {}
-_derived: Final[dict[type, Any]] = {}
+_derived: Final[dict[tuple[Any, ...], Any]] = {}
+_SESSION_OPTIONS: Final = (
+    "session_fixture",
+    "async_session_fixture",
+    "sqlalchemy_session",
+    "sqlalchemy_session_factory",
+    "sqlalchemy_session_persistence",
+)
 _defaults: ContextVar[Mapping[type, object]] = ContextVar("testkit_default_parents")
 _NONE: Final[Mapping[type, object]] = {}
 
@@ -31,29 +38,41 @@ def all_factories() -> list[Any]:
     return [factory for of_model in _declared.values() for factory in of_model]
 
 
-def factory_for(model: type, root: Any, module: str) -> Any:
-    """Return the factory that makes parents of this model for a factory of that module.
+def factory_for(model: type, root: Any, child: Any) -> Any:
+    """Return the factory that makes parents of this model for a child's factory.
 
-    One declared beside it, else the first that was declared elsewhere but in a test file: which of
-    these are imported depends on what tests run. Of several the one that derives from no other;
-    where there is none, one derived from the model alone, a subclass of ``root``.
+    One declared beside it, else the first that was declared elsewhere but in a test file or a
+    function: which of these there are depends on what tests run. Of several the one that derives
+    from no other; where there is none, one derived from the model alone, a subclass of ``root``
+    with the child's session.
     """
     declared = _declared.get(model, [])
-    beside = [each for each in declared if each.__module__ == module]
-    shared = [each for each in declared if not _is_test_file(each.__module__)]
-    for candidates in (beside, shared):
+    near = [each for each in declared if each.__module__ == child.__module__]
+    scope = _function_of(child)
+    of_function = [each for each in near if scope and _function_of(each) == scope]
+    beside = [each for each in near if not _function_of(each)]
+    shared = [
+        each for each in declared if not _is_test_file(each.__module__) and not _function_of(each)
+    ]
+    for candidates in (of_function, beside, shared):
         for each in candidates:
             if not any(other is not each and issubclass(each, other) for other in candidates):
                 return each
-    if model not in _derived:
-        meta = type("Meta", (), {"model": model, "derived": True})
-        _derived[model] = type(root)(f"{model.__name__}Factory", (root,), {"Meta": meta})
-    return _derived[model]
+    options = {name: getattr(child._meta, name, None) for name in _SESSION_OPTIONS}  # noqa: SLF001
+    key = (model, *map(id, options.values()))
+    if key not in _derived:
+        meta = type("Meta", (), {"model": model, "derived": True, **options})
+        _derived[key] = type(root)(f"{model.__name__}Factory", (root,), {"Meta": meta})
+    return _derived[key]
 
 
 def _is_test_file(module: str) -> bool:
     name = module.rpartition(".")[2]
     return name.startswith("test_") or name.endswith("_test")
+
+
+def _function_of(factory: Any) -> str:
+    return str(factory.__qualname__.rpartition("<locals>")[0])
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ __all__ = [
     "async_session_of",
     "bound_to",
     "in_session",
+    "is_asynchronous",
     "one_at_a_time",
     "own_copy",
     "session_of",
@@ -29,6 +30,7 @@ __all__ = [
 
 _bound: ContextVar[Mapping[str, Any]] = ContextVar("testkit_sessions")
 _NONE: Final[Mapping[str, Any]] = {}
+_ASYNCHRONOUS: Final = "testkit_asynchronous"
 _turns: Final[WeakKeyDictionary[AsyncSession, asyncio.Lock]] = WeakKeyDictionary()
 
 
@@ -141,10 +143,19 @@ def one_at_a_time(session: AsyncSession) -> asyncio.Lock:
 
 @contextlib.contextmanager
 def in_session(factory: Any, session: Session) -> Iterator[None]:
-    """Let the factory, and those beside it on the same fixtures, write through this session."""
+    """Let the factory, and those beside it on the same fixtures, write through this session.
+
+    It is the inner one of an AsyncSession.
+    """
     meta = factory._meta  # noqa: SLF001
+    session.info[_ASYNCHRONOUS] = True
     with bound_to(session, fixture=meta.session_fixture):
         yield
+
+
+def is_asynchronous(session: Session) -> bool:
+    """Return whether the session is the inner one of an AsyncSession."""
+    return bool(session.info.get(_ASYNCHRONOUS))
 
 
 def own_copy(session: Session, factory: str, name: str, parent: Any) -> Any:
@@ -155,8 +166,7 @@ def own_copy(session: Session, factory: str, name: str, parent: Any) -> Any:
     state = sa.inspect(parent, raiseerr=False)
     if state is None or state.session is session or state.transient:
         return parent
-    if state.detached and state.key not in session.identity_map:
-        return parent  # the session takes it as it is
+    # A detached one may be shared by tests: it must not be drawn into this one's session.
     found = session.get(type(parent), state.identity) if state.identity else None
     if found is None:
         raise TestkitError("TK410", factory=factory, parent=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Any, assert_type
 
@@ -31,6 +32,8 @@ class Shelf(Base):
     __tablename__ = "shelf"
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     name: Mapped[str] = mapped_column(sa.String(60), unique=True)
+    made_at: Mapped[dt.datetime] = mapped_column(server_default=sa.func.now())
+    __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012 - SQLAlchemy's
 
 
 class Author(Base):
@@ -121,22 +124,33 @@ def test_so_is_a_batch(tables: Database, db_session: Session) -> None:
     assert BookFactory.create_batch(0) == []
 
 
-def test_nothing_is_open_behind_a_created_row(db_session: Session) -> None:
-    book = BookFactory.create()
-
-    assert (book.shelf.name, book.author.name) != ("", "")
-    assert not db_session.in_transaction()
-
-
-def test_a_factory_expires_nothing_not_what_it_was_given_either(
+def test_nothing_is_open_behind_a_created_row_and_its_key_is_there(
     tables: Database, db_session: Session
 ) -> None:
-    own = Shelf(id=uuid.uuid4(), name="own")
-    BookFactory.create(shelf=own)
+    book = BookFactory.create()
     with tables.queries.expect(exactly=0):
-        name = own.name
+        key = book.id
 
-    assert (name, db_session.in_transaction()) == ("own", False)
+    assert (key > 0, db_session.in_transaction()) == (True, False)
+
+
+def test_what_the_application_changed_is_read_without_more_ado(
+    tables: Database, db_session: Session
+) -> None:
+    shelf = ShelfFactory.create(name="as it was")
+    with tables.session() as other:
+        other.execute(sa.update(Shelf).where(Shelf.id == shelf.id).values(name="changed"))
+        other.commit()
+
+    assert shelf.name == "changed"
+
+
+def test_a_session_that_expires_nothing_is_left_so(tables: Database) -> None:
+    with tables.session(expire_on_commit=False) as session, bound_to(session):
+        shelf = ShelfFactory.create()
+        with tables.queries.expect(exactly=0):
+            assert shelf.name != ""
+        assert session.expire_on_commit is False
 
 
 def test_flush_by_choice(tables: Database, db_session: Session) -> None:
@@ -319,7 +333,11 @@ async def test_rows_are_created_through_the_async_session(
     book = await BookFactory.acreate()
 
     assert sa.inspect(book).session is async_db_session.sync_session
-    assert (book.shelf.name != "", book.author.id > 0) == (True, True)
+    assert (book.shelf.name != "", book.author.name != "", book.shelf.made_at.year > 2000) == (
+        True,
+        True,
+        True,
+    )
     assert count(tables, Book) == 1
 
 

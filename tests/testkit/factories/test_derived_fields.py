@@ -103,14 +103,6 @@ def test_defaults_of_the_model_are_there_and_nulls_and_the_servers_are_left_alon
     assert left == [True, None, None]
 
 
-def test_what_the_server_gave_can_be_read_without_a_query(tables: Database) -> None:
-    team = TeamFactory.create()
-    with tables.queries.expect(exactly=0):
-        created = team.created_at
-
-    assert created is not None
-
-
 def test_a_parent_is_made_where_the_key_must_not_be_null_and_nowhere_else() -> None:
     player = PlayerFactory.build()
 
@@ -153,13 +145,19 @@ def test_what_a_test_file_declares_serves_that_file_alone() -> None:
     class LocalFactory(Factory[Stand]):
         pass
 
-    derived = registry.factory_for(Stand, Factory, "tests.other")
+    class ElsewhereFactory(Factory[Team]):
+        __module__ = "tests.other"
+
+    derived = registry.factory_for(Stand, Factory, ElsewhereFactory)
 
     class SharedFactory(Factory[Stand]):
         __module__ = "tests.shared_factories"
 
-    assert registry.factory_for(Stand, Factory, __name__) is LocalFactory
-    assert registry.factory_for(Stand, Factory, "tests.other") is SharedFactory
+    SharedFactory.__qualname__ = "SharedFactory"  # as if it were of no function
+
+    assert registry.factory_for(Stand, Factory, LocalFactory) is LocalFactory
+    assert registry.factory_for(Stand, Factory, TeamFactory).__name__ == "SharedFactory"
+    assert registry.factory_for(Stand, Factory, ElsewhereFactory) is SharedFactory
     assert derived not in (LocalFactory, SharedFactory)
     assert registry.all_factories()[-2:] == [LocalFactory, SharedFactory]
 

@@ -1,0 +1,268 @@
+"""Everything that one call makes is written at its end, and nothing of it where it fails."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING, Any
+
+import factory
+import pytest
+import sqlalchemy as sa
+from factory.declarations import (
+    LazyAttribute,
+    LazyFunction,
+    RelatedFactory,
+    SelfAttribute,
+    SubFactory,
+    Trait,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship, synonym
+
+from testkit.factories import Factory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from testkit.isolation.database import Database
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Club(Base):
+    __tablename__ = "club"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(40), unique=True)
+    title: Mapped[str] = synonym("name")
+    games: Mapped[list[Game]] = relationship(back_populates="home", foreign_keys="Game.home_id")
+
+
+class Game(Base):
+    __tablename__ = "game"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    home_id: Mapped[int] = mapped_column(sa.ForeignKey("club.id"))
+    guest_id: Mapped[int] = mapped_column(sa.ForeignKey("club.id"))
+    note: Mapped[str | None]
+    home: Mapped[Club] = relationship(back_populates="games", foreign_keys=home_id)
+    guest: Mapped[Club] = relationship(foreign_keys=guest_id)
+
+
+class Goal(Base):
+    """Its parent is known by the key alone."""
+
+    __tablename__ = "goal"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    game_id: Mapped[int] = mapped_column(sa.ForeignKey("game.id"))
+
+
+class Deleted(Base):
+    """Unique among those that are not deleted."""
+
+    __tablename__ = "deleted"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(30))
+    is_deleted: Mapped[bool] = mapped_column(default=False)
+    version: Mapped[int] = mapped_column()
+    __table_args__ = (
+        sa.Index("only_living", "name", unique=True, postgresql_where=sa.text("NOT is_deleted")),
+        sa.UniqueConstraint("name", "version"),
+    )
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's
+
+
+class ClubFactory(Factory[Club]):
+    pass
+
+
+class GameFactory(Factory[Game]):
+    pass
+
+
+class GoalFactory(Factory[Goal]):
+    pass
+
+
+class DeletedFactory(Factory[Deleted]):
+    pass
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tables(database: Database) -> Database:
+    Base.metadata.create_all(database.engine)
+    return database
+
+
+def count(database: Database, model: type[Base]) -> int | None:
+    with database.session() as session:
+        return session.scalar(sa.select(sa.func.count()).select_from(model))
+
+
+def test_a_declaration_reads_the_key_of_a_parent() -> None:
+    class NotedFactory(Factory[Game]):
+        home: Any = SubFactory(ClubFactory)  # type: ignore[no-untyped-call]  # no types there
+        note: Any = LazyAttribute(lambda game: f"at {game.home.id}")  # type: ignore[no-untyped-call]
+        guest_id: Any = SelfAttribute("home.id")  # type: ignore[no-untyped-call]
+
+    for game in [NotedFactory.create(), *NotedFactory.create_batch(2)]:
+        assert (game.note, game.guest_id) == (f"at {game.home_id}", game.home_id)
+
+
+def test_a_row_that_a_declaration_creates_has_its_key(tables: Database) -> None:
+    class LazyFactory(Factory[Game]):
+        home_id: Any = LazyFunction(lambda: ClubFactory.create().id)  # type: ignore[no-untyped-call]
+
+    games = [LazyFactory.create(), *LazyFactory.create_batch(3)]
+
+    assert len({game.home_id for game in games}) == 4
+    assert count(tables, Game) == 4
+
+
+def test_a_row_within_something_that_is_no_row_is_written(tables: Database) -> None:
+    class PairFactory(factory.DictFactory):  # type: ignore[name-defined,misc]  # its stubs
+        club: Any = SubFactory(ClubFactory)  # type: ignore[no-untyped-call]
+
+    pair: Any = PairFactory()
+
+    assert (pair["club"].id > 0, count(tables, Club)) == (True, 1)
+
+
+def test_a_related_factory_makes_its_own_other_parents(tables: Database) -> None:
+    class HostFactory(Factory[Club]):
+        game: Any = RelatedFactory(GameFactory, factory_related_name="home")  # type: ignore[no-untyped-call]
+
+    club = HostFactory.create()
+    with tables.session() as session:
+        game = session.scalars(sa.select(Game)).one()
+
+    assert (game.home_id, game.guest_id != club.id) == (club.id, True)
+
+
+def test_what_a_hook_sends_by_itself_is_committed(tables: Database, db_session: Session) -> None:
+    class HookedFactory(Factory[Game]):
+        @factory.post_generation  # type: ignore[attr-defined,untyped-decorator]  # its stubs
+        def noted(self: Any, *_: object, **__: object) -> None:
+            db_session.execute(sa.update(Game).values(note="by hand"))
+
+    HookedFactory.create()
+    with tables.session() as session:
+        notes = session.scalars(sa.select(Game.note)).all()
+
+    assert (notes, db_session.in_transaction()) == (["by hand"], False)
+
+
+def test_a_hook_finds_its_row_committed(tables: Database) -> None:
+    seen = []
+
+    class HookedFactory(Factory[Club]):
+        @factory.post_generation  # type: ignore[attr-defined,untyped-decorator]  # its stubs
+        def seen_from_outside(self: Any, *_: object, **__: object) -> None:
+            seen.append(count(tables, Club))
+
+    HookedFactory.create()
+
+    assert seen == [1]
+
+
+@pytest.mark.parametrize("how", ["create", "create_batch"])
+def test_nothing_of_a_call_that_fails_is_written_by_the_next(
+    tables: Database, db_session: Session, how: str
+) -> None:
+    turns: Iterator[int] = iter(range(9))
+
+    def fails() -> str:
+        if next(turns) == (0 if how == "create" else 2):
+            raise ZeroDivisionError
+        return "fine"
+
+    class FailingFactory(Factory[Game]):
+        note: Any = LazyFunction(fails)  # type: ignore[no-untyped-call]
+
+    with pytest.raises(ZeroDivisionError):
+        FailingFactory.create() if how == "create" else FailingFactory.create_batch(5)
+    ClubFactory.create()
+
+    assert (count(tables, Game), count(tables, Club)) == (0, 1)
+
+
+def test_the_session_can_be_used_behind_a_row_that_the_database_refused(tables: Database) -> None:
+    club = ClubFactory.create()
+    with pytest.raises(IntegrityError):
+        ClubFactory.create(name=club.name)
+
+    assert ClubFactory.create().id > club.id
+
+
+def test_what_was_in_the_session_before_is_not_rolled_back(
+    tables: Database, db_session: Session
+) -> None:
+    db_session.add(Club(name="mine"))
+    with pytest.raises(ZeroDivisionError):
+        GameFactory.create(note=LazyFunction(lambda: 1 / 0))  # type: ignore[no-untyped-call]
+    db_session.commit()
+
+    assert (count(tables, Club), count(tables, Game)) == (1, 0)
+
+
+def test_a_key_beside_the_sub_factory_of_a_trait_wins() -> None:
+    class PlayedFactory(Factory[Game]):
+        class Params:
+            played = Trait(home=SubFactory(ClubFactory))  # type: ignore[no-untyped-call]
+
+    club = ClubFactory.create()
+
+    assert PlayedFactory.create(played=True, home_id=club.id).home_id == club.id
+
+
+def test_a_row_is_built_without_a_session_although_only_its_key_tells_of_a_parent() -> None:
+    assert GoalFactory.build().id is None
+
+
+def test_bulk_heeds_synonyms_parents_without_a_row_and_hooks_of_nobody(tables: Database) -> None:
+    class HookedFactory(Factory[Game]):
+        @factory.post_generation  # type: ignore[attr-defined,untyped-decorator]  # its stubs
+        def never(self: Any, *_: object, **__: object) -> None:
+            raise AssertionError
+
+    ClubFactory.bulk(1, title="by its synonym")
+    HookedFactory.bulk(3, home=ClubFactory.build(), note=LazyFunction(lambda: "x"))  # type: ignore[no-untyped-call]
+    with tables.session() as session:
+        names = session.scalars(sa.select(Club.name)).all()
+
+    assert "by its synonym" in names
+    assert count(tables, Game) == 3
+    assert "never" not in HookedFactory.payload()
+
+
+def test_what_is_unique_for_some_rows_is_no_natural_key_and_a_counter_tells_none_apart(
+    tables: Database,
+) -> None:
+    rows = DeletedFactory.create_batch(3)
+
+    assert len({row.name for row in rows}) == 3
+    assert DeletedFactory.get_or_create(id=rows[0].id) is rows[0]
+    with pytest.raises(Exception, match="TK408"):
+        DeletedFactory.get_or_create(name=rows[0].name)
+
+
+def test_a_detached_parent_stays_out_of_the_tests_session(
+    tables: Database, db_session: Session
+) -> None:
+    """It may be shared by many tests."""
+    with tables.session(expire_on_commit=False) as other:
+        shared = Club(name="of all")
+        other.add(shared)
+        other.commit()
+        assert shared.games == []
+    game = GameFactory.create(home=shared)
+    gc.collect()
+
+    assert (game.home_id, sa.inspect(shared).detached, shared.games) == (shared.id, True, [])
+
+
+def test_a_text_of_a_parent_that_is_none_is_refused() -> None:
+    with pytest.raises(Exception, match=r"TK402: .*'note__x'"):
+        GameFactory.build(note__x=1)
+    with pytest.raises(Exception, match=r"TK402: .*'name__x'"):
+        ClubFactory.build(name__x=1)
