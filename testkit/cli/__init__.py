@@ -25,11 +25,24 @@ _COMMANDS: Final = {
         "Open psql on a running server or a kept database.",
     ),
     "redis-cli": ("testkit.cli.redis_cli", "servers", "Open redis-cli on a running server."),
+    "doctor": ("testkit.cli.doctor", "code", "Look for defects: of factories so far."),
     "explain": ("testkit.cli.explain", "code", "Print the long text of a message."),
 }
 _ENVIRONMENT_FAILED: Final = 3
 _WRONG_USE: Final = frozenset(
-    ("TK001", "TK002", "TK203", "TK352", "TK353", "TK501", "TK502", "TK504", "TK505")
+    (
+        "TK001",
+        "TK002",
+        "TK203",
+        "TK352",
+        "TK353",
+        "TK431",
+        "TK432",
+        "TK501",
+        "TK502",
+        "TK504",
+        "TK505",
+    )
 )
 
 

@@ -10,6 +10,7 @@ import click
 
 from testkit.core.catalogue import CATALOGUE
 from testkit.core.messages import TestkitError, explain
+from testkit.doctor.groups import ALL_RULES
 
 __all__ = ["command"]
 
@@ -20,10 +21,15 @@ _LIKE_A_CODE: Final = re.compile(r"[a-z]{1,2}-?[0-9]*", re.IGNORECASE)
 @click.command("explain")
 @click.argument("what", metavar="[CODE|VALUE]", required=False)
 def command(what: str | None) -> None:
-    """Print the long text of a message, or who drew a value; without either, list all messages."""
+    """Print the long text of a message or rule, or who drew a value; without either, list them."""
     if what is None:
-        for known, message in CATALOGUE.items():
-            click.echo(f"{known}  {message.title}")
+        titles = {code: message.title for code, message in CATALOGUE.items()}
+        titles |= {code: rule.title for code, rule in ALL_RULES.items()}
+        for known, title in titles.items():
+            click.echo(f"{known}  {title}")
+        return
+    if what.upper() in ALL_RULES:
+        click.echo(ALL_RULES[what.upper()].explained)
         return
     if what.upper() in CATALOGUE:
         click.echo(explain(what.upper()))
@@ -34,7 +40,9 @@ def command(what: str | None) -> None:
         click.echo(who_drew(what))
     except TestkitError as error:
         if _LIKE_A_CODE.fullmatch(what):
-            nearest = difflib.get_close_matches(what.upper(), CATALOGUE, n=1, cutoff=0)[0]
+            nearest = difflib.get_close_matches(
+                what.upper(), [*CATALOGUE, *ALL_RULES], n=1, cutoff=0
+            )[0]
             click.echo(str(TestkitError("TK502", code=what, nearest=nearest)), err=True)
             raise SystemExit(2) from None
         click.echo(str(error), err=True)

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from testkit.core.addresses import Address
     from testkit.core.options import Settings
 
-__all__ = ["DEFAULT_ENV", "PlainTemplate", "command", "end_like", "leave", "say"]
+__all__ = [
+    "DEFAULT_ENV",
+    "PlainTemplate",
+    "command",
+    "end_like",
+    "leave",
+    "leave_unused",
+    "say",
+    "start_servers",
+]
 
 DEFAULT_ENV = {"DATABASE_URL": "{database.url}", "REDIS_URL": "{redis.url}"}
 
@@ -46,16 +55,12 @@ def command(*, no_redis: bool, no_postgres: bool, cmd: tuple[str, ...]) -> None:
     if shutil.which(cmd[0]) is None:  # now, not when the servers are up
         raise TestkitError("TK501", command=cmd[0], reason=_why_not(cmd[0]))
     settings, root = find_settings(Path.cwd())
-    for name in libpq_variables(os.environ):
-        say(f"seen, not used: {name}")
-        del os.environ[name]
-    for note in settings.unknown_variables:
-        click.echo(f"testkit: not known, not used: {note}", err=True)
+    leave_unused(settings)
     wanted = {"database": not no_postgres, "redis": not no_redis}
     kinds = {kind for kind, on in wanted.items() if on}
 
     def work(run: Run) -> int:
-        return run_child(cmd, os.environ | _start(run, settings, kinds))
+        return run_child(cmd, os.environ | start_servers(run, settings, kinds))
 
     end_like(work, settings, root, started_by="testkit run")
 
@@ -109,7 +114,16 @@ def _new_run(settings: Settings, root: Path, *, started_by: str) -> Run:
     )
 
 
-def _start(run: Run, settings: Settings, wanted: set[str]) -> dict[str, str]:
+def leave_unused(settings: Settings) -> None:
+    """Take away what would lead a command to another server, and say what is not used."""
+    for name in libpq_variables(os.environ):
+        say(f"seen, not used: {name}")
+        del os.environ[name]
+    for note in settings.unknown_variables:
+        say(f"not known, not used: {note}")
+
+
+def start_servers(run: Run, settings: Settings, wanted: set[str]) -> dict[str, str]:
     """Start what the variables need, and answer them."""
     template = settings.env or DEFAULT_ENV
     template = {k: v for k, v in template.items() if kinds_named({k: v}) <= wanted}

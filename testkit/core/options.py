@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALLOWED_HOST",
     "KEYS",
+    "MARKERS",
     "OPTIONS",
     "Option",
     "Settings",
@@ -90,6 +91,12 @@ OPTIONS: Final = (
 )
 _BY_KEY: Final = {option.key: option for option in OPTIONS}
 KEYS: Final = tuple(_BY_KEY)
+#: The markers, as pytest wants them declared.
+MARKERS: Final = (
+    "slow: takes longer than a test that runs on every save",
+    'isolation(mode): what undoes the test, "reset", "rollback", "clone" or "none" (testkit)',
+    'leaks(answer): what a connection left in use is, "error" or "warn" (testkit)',
+)
 
 
 @dataclass(frozen=True, slots=True)

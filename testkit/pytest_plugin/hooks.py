@@ -13,7 +13,7 @@ import pytest
 
 from testkit.core.current import current
 from testkit.core.messages import TestkitError
-from testkit.core.options import OPTIONS, flag
+from testkit.core.options import MARKERS, OPTIONS, flag
 from testkit.pytest_plugin.fixtures import *  # noqa: F403 - pytest finds fixtures in plugin modules
 from testkit.pytest_plugin.session import PluginSession, extras_named, key
 
@@ -53,14 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if key not in config.stash:
         # Loaded by a conftest: too late for the hook above, early enough for the tests.
         pytest_load_initial_conftests(config, [])
-    config.addinivalue_line("markers", "slow: takes longer than a test that runs on every save")
-    config.addinivalue_line(
-        "markers",
-        'isolation(mode): what undoes the test, "reset", "rollback", "clone" or "none" (testkit)',
-    )
-    config.addinivalue_line(
-        "markers", 'leaks(answer): what a connection left in use is, "error" or "warn" (testkit)'
-    )
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
     if "pytest_asyncio" in sys.modules:
         from testkit.pytest_plugin import asyncio_fixtures
 

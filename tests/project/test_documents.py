@@ -15,6 +15,7 @@ import pytest
 from cos.app import create_app
 from testkit.core.catalogue import CATALOGUE
 from testkit.core.options import OPTIONS, Option, flag, variable
+from testkit.doctor.groups import ALL_RULES
 from testkit.isolation.server_commands import FIRST_WORDS, REFUSED, server_command
 from testkit.pytest_plugin import fixtures
 from tests.cos.asgi import client_of
@@ -116,6 +117,12 @@ def test_the_list_of_messages_is_the_catalogue() -> None:
     expected = [f"| {code} | {message.title} |" for code, message in CATALOGUE.items()]
 
     assert rows(DOCS / "messages.md", "All messages") == expected
+
+
+def test_the_table_of_rules_is_the_one_in_the_code() -> None:
+    expected = [f"| {rule.code} | {rule.severity} | {rule.title} |" for rule in ALL_RULES.values()]
+
+    assert rows(DOCS / "commands.md", "`testkit doctor`") == expected
 
 
 def test_the_table_of_fixtures_names_every_fixture_with_its_scope() -> None:

@@ -42,4 +42,41 @@ FACTORIES: Final[dict[str, Message]] = {
         "to one that holds a token, such as module-gw1-7f3a9c2e-0042. One of a few letters or digits must\n"
         "stand alone. Of the numbers that one process draws the first 5 MB are logged.",
     ),
+    "TK431": Message(
+        "The doctor was not told what to look for",
+        "testkit doctor was called without --select; it has these groups: {groups}.",
+        "testkit doctor",
+        "The only group so far imports the project and runs its factories, on servers that are started\n"
+        "for it. That is done only when it is asked for by name.",
+        "testkit doctor --select factories",
+        "--select takes groups and codes, parted by commas: factories, or TD103,TD104. `testkit explain`\n"
+        "lists the codes.",
+    ),
+    "TK432": Message(
+        "No such group or rule",
+        "There is no group and no rule {name!r}; the nearest one is {nearest}.",
+        "testkit doctor --select",
+        "The name was misspelt, or belongs to another version. There are: {known}.",
+        "testkit doctor --help",
+        "`testkit explain` lists the rules behind the messages, `testkit explain TD101` explains one.",
+    ),
+    "TK433": Message(
+        "The factories could not be tried",
+        "The process that imports the project ended with {code}, before it had an answer.",
+        "{root}",
+        "pytest does not start in this project (its words stand above), or a module of the project\n"
+        "ended the process.",
+        "testkit explain TK433",
+        "pytest's own configuration decides what is imported and how. `testkit run -- python -m pytest\n"
+        "--collect-only` shows whether it starts.",
+    ),
+    "TK434": Message(
+        "The tables of the models could not be made",
+        "No schema is configured, and the tables of the models could not be made: {reason}.",
+        "{root}",
+        "A table needs an extension, a type or a function that the models do not bring.",
+        "testkit explain TK434",
+        'Set `schema` in [tool.testkit]: schema = "alembic" applies the migrations. Without it the tables\n'
+        "come from the metadata of the models that have a factory.",
+    ),
 }

@@ -11,6 +11,7 @@ import pytest
 
 from testkit.core.catalogue import CATALOGUE
 from testkit.core.messages import explain
+from testkit.doctor.groups import ALL_RULES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,8 @@ def test_the_help_shows_the_commands_in_their_groups(flag: str) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert lines[servers + 1].startswith("run ")
-    assert lines[code + 1].startswith("explain ")
+    assert lines[code + 1].startswith("doctor ")
+    assert lines[code + 2].startswith("explain ")
 
 
 def test_the_help_of_a_command_names_its_options() -> None:
@@ -65,13 +67,18 @@ def test_explain_lists_every_code() -> None:
 
     assert done.returncode == 0
     assert [(code, title) for code, _, title in listed] == [
-        (code, message.title) for code, message in CATALOGUE.items()
+        *((code, message.title) for code, message in CATALOGUE.items()),
+        *((code, rule.title) for code, rule in ALL_RULES.items()),
     ]
 
 
 @pytest.mark.parametrize("code", ["TK201", "tk201"])
 def test_explain_prints_the_long_text_whatever_the_case(code: str) -> None:
     assert called("explain", code).stdout == explain("TK201") + "\n"
+
+
+def test_explain_prints_the_long_text_of_a_rule() -> None:
+    assert called("explain", "td104").stdout == ALL_RULES["TD104"].explained + "\n"
 
 
 @pytest.mark.parametrize("code", ["TK20", "E1101", "x"])

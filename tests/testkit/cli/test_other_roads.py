@@ -171,3 +171,29 @@ def _killed(owner: subprocess.Popen[str]) -> None:
     owner.send_signal(signal.SIGKILL)
     owner.wait()
     wait_until(lambda: identify(owner.pid) is None)
+
+
+FACTORIES = """
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from testkit.factories import Factory
+
+class Base(DeclarativeBase):
+    pass
+
+class Shop(Base):
+    __tablename__ = "shop"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+
+class ShopFactory(Factory[Shop]):
+    pass
+"""
+
+
+def test_the_doctor_tries_factories_on_any_road(project: Path, road: dict[str, str]) -> None:
+    (project / "factories.py").write_text(FACTORIES)
+    done = called("doctor", "--select", "factories", folder=project, **road)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "in 1 factory " in done.stdout

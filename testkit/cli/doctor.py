@@ -1,0 +1,111 @@
+"""``testkit doctor``: the door of the rules that look for defects."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from testkit.cli.findings import FORMS
+from testkit.cli.settings import find_settings
+from testkit.core.addresses import kinds_named
+from testkit.core.messages import TestkitError
+from testkit.doctor.factories.files import find_files
+from testkit.doctor.finding import Finding
+from testkit.doctor.groups import selected
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from testkit.servers.run import Run
+
+__all__ = ["command"]
+
+_COUNTS: Final = ("errors", "warnings", "factories", "traits", "files")
+_NOTHING: Final = {**dict.fromkeys(_COUNTS, 0), "skipped": {}}
+
+
+@click.command("doctor")
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="CODES",
+    help="Groups and codes, parted by commas. The group so far: factories.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(FORMS)),
+    default="text",
+    show_default=True,
+    help="What the report is written as.",
+)
+@click.argument("paths", nargs=-1, metavar="[PATH]…", type=click.Path(exists=True, path_type=Path))
+def command(*, select: tuple[str, ...], form: str, paths: tuple[Path, ...]) -> None:
+    """Look for defects of a test suite, in PATHs or in the whole project.
+
+    The group `factories` imports the project as pytest does, on servers of its own. By every
+    factory, plain and with each trait, it builds an object and writes rows; all of it is rolled
+    back. Exit codes: 0 fine, 1 findings, 2 wrong use, 3 the environment failed.
+    """
+    codes = selected(select)
+    settings, root = find_settings(Path.cwd())
+    if not find_files(paths, root):
+        click.echo("testkit: no file with a factory was found", err=True)
+        click.echo(FORMS[form]([], _NOTHING))
+        return
+    import testkit.factories  # noqa: F401 - what is not installed is told before a server starts
+    from testkit.cli.run import end_like, leave_unused
+
+    leave_unused(settings)
+    end_like(
+        lambda run: _reported(run, paths, codes, form), settings, root, started_by="testkit doctor"
+    )
+
+
+def _reported(run: Run, paths: Sequence[Path], codes: Collection[str], form: str) -> int:
+    """Print what was found; return 1 where that is something. Raises TK433, TK434."""
+    code, answer = _asked(run, paths, codes)
+    if code < 0:  # a signal ended it
+        return code
+    if answer is None:
+        raise TestkitError("TK433", code=code, root=run.root)
+    if "no_tables" in answer:
+        raise TestkitError("TK434", reason=answer["no_tables"], root=run.root)
+    for path, reason in answer["summary"]["skipped"].items():
+        click.echo(f"testkit: {path} skips itself: {reason}", err=True)
+    findings = [Finding(**each) for each in answer["findings"]]
+    click.echo(FORMS[form](findings, answer["summary"]))
+    return 1 if findings else 0
+
+
+def _asked(
+    run: Run, paths: Sequence[Path], codes: Collection[str]
+) -> tuple[int, dict[str, Any] | None]:
+    """Start the servers, then the process that tries the factories; return its code and answer."""
+    from testkit.cli.child import run_child
+    from testkit.cli.run import start_servers
+    from testkit.system.files import write_private
+
+    settings = run.settings
+    kinds = {*kinds_named(settings.env)} if settings.env else {"database"}
+    variables = start_servers(run, settings, kinds)
+    server = run.postgres or run.ensure_database()  # which `env` need not name
+    order = {
+        "url": server.address(run.database).url(),
+        "paths": [str(path.resolve()) for path in paths],
+        "root": str(run.root),
+        "seed": settings.seed or 0,  # what one call finds, the next one finds
+        "codes": sorted(codes),
+        "tables": settings.schema is None,
+    }
+    directory = run.made()
+    write_private(directory / "order.json", json.dumps(order))
+    program = [sys.executable, "-m", "testkit.doctor.factories.check", str(directory)]
+    code = run_child(program, os.environ | variables)
+    answer = directory / "answer.json"
+    return code, json.loads(answer.read_text("utf-8")) if answer.exists() else None

@@ -1,0 +1,91 @@
+"""Findings as text, JSON, Markdown and commands of GitHub; what comes from a project is data."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from testkit.cli.tables import markdown_table, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from testkit.doctor.finding import Finding
+
+__all__ = ["FORMS"]
+
+_HEADINGS: Final = ("code", "severity", "where", "what")
+
+
+def as_text(findings: Sequence[Finding], summary: Mapping[str, Any]) -> str:
+    """Return a line for each finding, then what was looked at."""
+    lines = [f"{_place(each)}: {each.code} {each.severity}: {each.message}" for each in findings]
+    return "\n".join(map(printable, [*lines, *_closing(summary)]))
+
+
+def as_json(findings: Sequence[Finding], summary: Mapping[str, Any]) -> str:
+    """Return one object with ``version``, ``findings`` and ``summary``."""
+    rows = [
+        {**dataclasses.asdict(each), "path": _relative(each.path), "message": each.message}
+        for each in findings
+    ]
+    return json.dumps({"version": 1, "findings": rows, "summary": summary}, indent=2)
+
+
+def as_markdown(findings: Sequence[Finding], summary: Mapping[str, Any]) -> str:
+    """Return a table, for a summary of a job."""
+    rows = [[each.code, each.severity, _place(each), each.message] for each in findings]
+    table = [markdown_table(_HEADINGS, rows), ""] if rows else []
+    return "\n".join([*table, *map(printable, _closing(summary))])
+
+
+def as_github(findings: Sequence[Finding], summary: Mapping[str, Any]) -> str:
+    """Return a workflow command for each finding, which shows it beside the line."""
+    lines = [
+        f"::{each.severity} file={_property(_relative(each.path))},line={each.line}"
+        f",col={each.column},title={_property(f'{each.code} {each.subject}'.strip())}"
+        f"::{_data(each.message)}"
+        for each in findings
+    ]
+    return "\n".join([*lines, *map(printable, _closing(summary))])
+
+
+def _closing(summary: Mapping[str, Any]) -> list[str]:
+    counts = [
+        f"{summary[many]} {one if summary[many] == 1 else many}"
+        for one, many in (
+            ("error", "errors"),
+            ("warning", "warnings"),
+            ("factory", "factories"),
+            ("trait", "traits"),
+            ("file", "files"),
+        )
+    ]
+    return ["{}, {} in {} with {}, of {}.".format(*counts)]
+
+
+def _place(finding: Finding) -> str:
+    return f"{_relative(finding.path)}:{finding.line}:{finding.column}"
+
+
+def _relative(path: str) -> str:
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
+
+
+def _data(text: str) -> str:
+    return printable(text).replace("%", "%25")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+FORMS: Final[dict[str, Callable[[Sequence[Finding], Mapping[str, Any]], str]]] = {
+    "text": as_text,
+    "json": as_json,
+    "markdown": as_markdown,
+    "github": as_github,
+}
