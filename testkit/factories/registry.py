@@ -13,6 +13,7 @@ __all__ = ["all_factories", "default_of", "factory_for", "note", "reusing"]
 
 _declared: Final[dict[type, list[Any]]] = {}
 _derived: Final[dict[tuple[Any, ...], Any]] = {}
+_chosen: Final[dict[tuple[type, Any, Any], Any]] = {}  # until the next factory is declared
 _SESSION_OPTIONS: Final = (
     "session_fixture",
     "async_session_fixture",
@@ -31,6 +32,7 @@ def note(factory: Any, model: type) -> None:
     same = (factory.__module__, factory.__qualname__)
     of_model[:] = [each for each in of_model if (each.__module__, each.__qualname__) != same]
     of_model.append(factory)
+    _chosen.clear()
 
 
 def all_factories() -> list[Any]:
@@ -46,6 +48,13 @@ def factory_for(model: type, root: Any, child: Any) -> Any:
     from no other; where there is none, one derived from the model alone, a subclass of ``root``
     with the child's session.
     """
+    key = model, root, child
+    if key not in _chosen:
+        _chosen[key] = _choose(model, root, child)
+    return _chosen[key]
+
+
+def _choose(model: type, root: Any, child: Any) -> Any:
     declared = _declared.get(model, [])
     near = [each for each in declared if each.__module__ == child.__module__]
     scope = _function_of(child)
