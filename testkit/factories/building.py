@@ -7,7 +7,6 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from factory.builder import StepBuilder
-from factory.declarations import SKIP
 
 from testkit.core.current import current
 from testkit.factories.registry import default_of
@@ -15,25 +14,22 @@ from testkit.factories.registry import default_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Builder", "is_parentless", "making", "step_now", "without_parents"]
+__all__ = ["Builder", "is_hookless", "making", "step_now", "without_hooks"]
 
 _step: ContextVar[Any] = ContextVar("testkit_step", default=None)
-_parentless: ContextVar[bool] = ContextVar("testkit_parentless", default=False)
+_hookless: ContextVar[bool] = ContextVar("testkit_hookless", default=False)
 
 
 class Builder(StepBuilder):
-    """Lets the default parent stand in for a nested factory; makes no parents of a payload."""
+    """Lets the default parent stand in for a nested factory."""
 
     def build(self, parent_step: Any = None, force_sequence: int | None = None) -> Any:
         """Build one object."""
         meta = self.factory_meta
-        if parent_step is not None and hasattr(type(meta), "shape"):
-            if not self.extras:
-                found = default_of(meta.model)
-                if found is not None:
-                    return found
-            if _parentless.get():
-                return SKIP
+        if parent_step is not None and hasattr(type(meta), "shape") and not self.extras:
+            found = default_of(meta.model)
+            if found is not None:
+                return found
         if current.profile is None:
             return super().build(parent_step, force_sequence)  # type: ignore[no-untyped-call]
         with current.profile.making(meta.factory, self.strategy):
@@ -42,7 +38,7 @@ class Builder(StepBuilder):
     def recurse(self, factory_meta: Any, extras: dict[str, Any]) -> Any:
         """Return the builder of a nested factory; a dict or list of a payload is built as one."""
         found: Any = super().recurse(factory_meta, extras)  # type: ignore[no-untyped-call]
-        if _parentless.get() and not hasattr(type(factory_meta), "shape"):
+        if _hookless.get() and not hasattr(type(factory_meta), "shape"):
             found.strategy = "build"
         return found
 
@@ -63,15 +59,15 @@ def step_now() -> Any:
 
 
 @contextlib.contextmanager
-def without_parents() -> Iterator[None]:
-    """Let the calls inside make no parents: of a payload, or of rows that share them."""
-    token = _parentless.set(True)
+def without_hooks() -> Iterator[None]:
+    """Let the calls inside run no hooks: they resolve a payload or a row, and make no object."""
+    token = _hookless.set(True)
     try:
         yield
     finally:
-        _parentless.reset(token)
+        _hookless.reset(token)
 
 
-def is_parentless() -> bool:
-    """Return whether no parent is to be made."""
-    return _parentless.get()
+def is_hookless() -> bool:
+    """Return whether values are resolved for something that is no object."""
+    return _hookless.get()

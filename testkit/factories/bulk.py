@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from factory.declarations import SKIP, Maybe, SelfAttribute, SubFactory
 
-from testkit.factories.building import Builder, without_parents
+from testkit.factories.building import Builder, without_hooks
 from testkit.factories.chance import random_for
-from testkit.factories.construct import check_uuids, is_pending
-from testkit.factories.declarations import Default, Drawn, Parent, ParentKey, Plain
+from testkit.factories.construct import check_uuids, is_pending, key_of
+from testkit.factories.declarations import Default, Drawn, Plain
 from testkit.factories.drawing import draws_now
+from testkit.factories.looking import parents_look_outward
+from testkit.factories.parents import Parent, ParentKey
 from testkit.factories.registry import default_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.orm import Session
 
@@ -30,6 +32,8 @@ def insert_rows(factory: Any, session: Session, size: int, fields: dict[str, Any
     if size < 1:
         return []
     meta = factory._meta  # noqa: SLF001 - factory-boy's place for options
+    if parents_look_outward(meta):
+        return [_flat(key_of(made)) for made in factory.create_batch(size, **fields)]
     rows = _rows(meta, session, size, fields)
     names = {each.column: name for name, each in meta.shape.attributes.items()}
     primary = [names[column] for column in sa.inspect(meta.model).primary_key if column in names]
@@ -40,24 +44,28 @@ def insert_rows(factory: Any, session: Session, size: int, fields: dict[str, Any
         columns = [getattr(meta.model, name) for name in primary]
         statement = sa.insert(meta.model).returning(*columns, sort_by_parameter_order=True)
         keys = [tuple(row) for row in session.execute(statement, rows)]
-    return keys if len(primary) != 1 else [key[0] for key in keys]
+    return [_flat(key) for key in keys]
+
+
+def _flat(key: tuple[Any, ...]) -> Any:
+    return key[0] if len(key) == 1 else key
 
 
 def _rows(meta: Any, session: Session, size: int, fields: dict[str, Any]) -> list[dict[str, Any]]:
-    of_parents = _Parents(meta, session, size, fields).keys()
+    parents = _Parents(meta, session, size, fields)
     quick = _quick_columns(meta, fields)
     if quick is not None:
         constants, makers = quick
         rows = [{**constants, **{name: make() for name, make in makers}} for _ in range(size)]
     else:
-        rows = [_row(meta, fields) for _ in range(size)]
-    for row, keys in zip(rows, of_parents, strict=True):
+        rows = [_row(meta, {**fields, **each}) for each in parents.objects_and_keys()]
+    for row, keys in zip(rows, parents.keys, strict=True):
         row.update(keys)
     return rows
 
 
 def _row(meta: Any, fields: dict[str, Any]) -> dict[str, Any]:
-    with without_parents():
+    with without_hooks():
         values = vars(Builder(meta, dict(fields), "stub").build())  # type: ignore[no-untyped-call]
     columns, links = meta.shape.attributes, {link.name for link in meta.shape.parents}
     found = {name: value for name, value in values.items() if name in columns}
@@ -118,16 +126,24 @@ class _Parents:
     def __init__(self, meta: Any, session: Session, size: int, fields: dict[str, Any]) -> None:
         self._meta, self._session = meta, session
         self._size, self._fields = size, fields
-        self._found: list[dict[str, Any]] = [{} for _ in range(size)]
-
-    def keys(self) -> list[dict[str, Any]]:
-        """Return the foreign keys of each row."""
-        for link in self._meta.shape.parents:
+        self.keys: list[dict[str, Any]] = [{} for _ in range(size)]
+        self._objects: list[dict[str, Any]] = [{} for _ in range(size)]
+        # What is there already decides the columns that it shares with others.
+        for link in sorted(meta.shape.parents, key=self._is_made):
             self._add(link)
-        return self._found
+
+    def objects_and_keys(self) -> Iterator[dict[str, Any]]:
+        """Give what is known of the parents of each row, as a call would give it."""
+        for objects, keys in zip(self._objects, self.keys, strict=True):
+            yield {**keys, **objects}
+
+    def _is_made(self, link: ParentLink) -> bool:
+        return link.name not in self._fields and default_of(link.target) is None
 
     def _add(self, link: ParentLink) -> None:
         locals_ = {local for local, _ in link.pairs}
+        if locals_ <= self.keys[0].keys():
+            return
         if link.name in self._fields:
             given = self._fields[link.name]
             if is_pending(given):
@@ -145,8 +161,8 @@ class _Parents:
         if default is not None:
             self._take(link, [default])
             return
-        shared = {remote: local for local, remote in link.pairs if local in self._found[0]}
-        extra.update({remote: self._found[0][local] for remote, local in shared.items()})
+        shared = {remote: local for local, remote in link.pairs if local in self.keys[0]}
+        extra.update({remote: self.keys[0][local] for remote, local in shared.items()})
         count = self._size if self._tells_rows_apart(locals_) and not shared else 1
         parents = factory.create_batch(count, **extra)
         self._session.flush()
@@ -162,16 +178,18 @@ class _Parents:
     def _tells_rows_apart(self, locals_: set[str]) -> bool:
         """Return whether a unique constraint rests on this parent: no column of the row's own."""
         of_parents = {local for link in self._meta.shape.parents for local, _ in link.pairs}
-        decided = self._found[0].keys() | self._fields.keys()
+        decided = self.keys[0].keys() | self._fields.keys()
         return any(
             group <= of_parents and group & locals_ and not group & decided
             for group in self._meta.shape.uniques
         )
 
-    def _take(self, link: ParentLink, parents: Sequence[Any]) -> None:
-        keys = [_key(link, parent) for parent in parents]
-        for row, key in zip(self._found, keys * (self._size if len(keys) == 1 else 1), strict=True):
-            row.update(key)
+    def _take(self, link: ParentLink, parents: list[Any]) -> None:
+        every = parents * (self._size if len(parents) == 1 else 1)
+        for row, objects, parent in zip(self.keys, self._objects, every, strict=True):
+            row.update(_key(link, parent))
+            if link.name is not None:
+                objects[link.name] = parent
 
 
 def _parent_factory(declaration: Any, child: Any) -> Any:

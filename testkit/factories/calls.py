@@ -114,6 +114,7 @@ def _expire_all_but_key(session: Session, state: InstanceState[Any]) -> None:
     if made is not None:
         loaded = [n for n in state.dict if n in state.manager and n not in kept]
         session.expire(made, loaded)
+        state.expired = True  # or a row that was deleted meanwhile would still be found by its key
 
 
 _call: ContextVar[Call | None] = ContextVar("testkit_call", default=None)

@@ -8,51 +8,48 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from factory.declarations import SKIP, BaseDeclaration, Maybe, SelfAttribute, SubFactory
+from factory.declarations import SKIP, BaseDeclaration
 
 from testkit.core.messages import TestkitError
-from testkit.factories.building import is_parentless
 from testkit.factories.chance import random_for
 from testkit.factories.construct import unknown_attribute
 from testkit.factories.drawing import draws_now
-from testkit.factories.registry import default_of, factory_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from testkit.factories.fields.bounds import Bounds
     from testkit.factories.fields.field import Draws
-    from testkit.factories.shape import Attribute, ParentLink
+    from testkit.factories.shape import Attribute
 
 __all__ = [
     "Combination",
     "Combined",
     "Default",
+    "Derived",
     "Drawn",
     "Later",
-    "Parent",
-    "ParentKey",
-    "ParentOrKey",
     "Plain",
-    "SharedKey",
     "Underivable",
 ]
 
 
-class _Derived(BaseDeclaration):
-    """One whose value needs no context: quicker than what factory-boy does around ``evaluate``."""
+class Derived(BaseDeclaration):
+    """One that nobody declared: quicker than what factory-boy does around ``evaluate``."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
 
     def evaluate_pre(self, instance: Any, step: Any, overrides: Any) -> Any:
+        """Return the value. Raises TK402 for what is given as of a parent."""
         if overrides:
             raise no_parent(step, overrides)
         return self.value(instance, step)
 
     def value(self, instance: Any, step: Any) -> Any:
+        """Return the value for the object that is being made."""
         raise NotImplementedError
 
 
@@ -65,7 +62,7 @@ def no_parent(step: Any, overrides: Any) -> TestkitError:
     )
 
 
-class Default(_Derived):
+class Default(Derived):
     """The column's own Python default, as at construction."""
 
     def __init__(self, column: Any, attribute_of: Mapping[str, str]) -> None:
@@ -123,7 +120,7 @@ class _Parameters(Mapping[str, Any]):
         return len(self._attribute_of)
 
 
-class Plain(_Derived):
+class Plain(Derived):
     """A value of the column's type that others may have too."""
 
     def __init__(self, model: str, make: Callable[[Any], object]) -> None:
@@ -135,7 +132,7 @@ class Plain(_Derived):
         return self.make(random_for(self.model))
 
 
-class Drawn(_Derived):
+class Drawn(Derived):
     """A value that nobody else draws."""
 
     def __init__(self, make: Callable[[Draws], object]) -> None:
@@ -175,7 +172,7 @@ class Combination:
         return draws_now().number(space, size) if self._alone else next(self._counts[space])
 
 
-class Combined(_Derived):
+class Combined(Derived):
     """One of the few values of a column in such a combination."""
 
     def __init__(
@@ -205,7 +202,7 @@ class _Cycle:
         return draws_now().large()
 
 
-class Later(_Derived):
+class Later(Derived):
     """A value greater than that of another column."""
 
     def __init__(self, model: str, bounds: Bounds, make: Callable[[Any], Any]) -> None:
@@ -236,7 +233,7 @@ def _gap(value: Any, random: Any) -> Any:
     return type(value)(random.randint(1, 10))
 
 
-class Underivable(_Derived):
+class Underivable(Derived):
     """Raises TK406: nothing is known about values of this column."""
 
     def __init__(self, model: str, attribute: Attribute) -> None:
@@ -253,140 +250,3 @@ class Underivable(_Derived):
             type=repr(column.type),
             model=self._model,
         )
-
-
-class SharedKey(NamedTuple):
-    """A column that an earlier parent decides too.
-
-    Its value is that of ``attribute``, or of ``of_parent`` in the row that ``attribute`` is;
-    ``remote`` is what it is called in this parent.
-    """
-
-    attribute: str
-    of_parent: str | None
-    remote: str
-
-
-class Parent(BaseDeclaration):
-    """The row that a foreign key leads to, made by the factory of its model.
-
-    Skipped where the call gave the key itself; the default parent stands in where there is one.
-    """
-
-    UNROLL_CONTEXT_BEFORE_EVALUATION = False
-
-    def __init__(self, link: ParentLink, root: Any, shared: Sequence[SharedKey]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.link, self._root = link, root
-        self.shared = shared
-        self._keys = tuple(local for local, _ in link.pairs)
-
-    def evaluate(self, instance: Any, step: Any, extra: dict[str, Any]) -> Any:
-        """Make it, or say what stands in for it."""
-        link = self.link
-        drop_idle_traits(instance, extra)
-        if not extra:
-            given = step.builder.extras
-            if given and any(key in given for key in self._keys):
-                return SKIP
-            found = default_of(link.target)
-            if found is not None:
-                return found
-            if is_parentless():
-                return SKIP
-            held = _ancestor(step, link.target)
-            if held is not None:
-                return _key_of_ancestor(link, held, step)
-        for key in self.shared:
-            source = getattr(instance, key.attribute, None)
-            value = source if key.of_parent is None else getattr(source, key.of_parent, None)
-            if value is not None and value is not SKIP:
-                extra.setdefault(key.remote, value)
-        return step.recurse(self.factory_beside(step.builder.factory_meta.factory), extra)
-
-    def factory_beside(self, child: Any) -> Any:
-        """Return what makes the parent; a later declaration may bring another factory."""
-        return factory_for(self.link.target, self._root, child)
-
-
-def drop_idle_traits(instance: Any, extra: dict[str, Any]) -> None:
-    """Forget what traits would give a nested factory that are not asked for.
-
-    factory-boy hands it a declaration that says to skip the field, also where that has a value of
-    its own.
-    """
-    for name, each in list(extra.items()):
-        if (
-            isinstance(each, Maybe)
-            and each.no is SKIP
-            and isinstance(each.decider, SelfAttribute)
-            and not getattr(instance, each.decider.attribute_name, each.decider.default)
-        ):
-            del extra[name]
-
-
-def _ancestor(step: Any, target: type) -> Any:
-    above = step
-    while above is not None:
-        model = above.builder.factory_meta.model
-        made = getattr(above, "is_made", False)  # then this is a hook of its, not a part of it
-        if not made and isinstance(model, type) and issubclass(model, target):
-            return above
-        above = above.parent_step
-    return None
-
-
-def _key_of_ancestor(link: ParentLink, held: Any, step: Any) -> Any:
-    """Let the row refer to the one that is being made for its sake, by a key drawn in advance."""
-    keys = {local: getattr(held.stub, remote, None) for local, remote in link.pairs}
-    if any(value is None or value is SKIP for value in keys.values()):
-        raise TestkitError(
-            "TK407",
-            factory=step.builder.factory_meta.factory.__name__,
-            parent=link.target.__name__,
-            key=", ".join(remote for _, remote in link.pairs),
-        )
-    step.drawn_keys = keys
-    return SKIP
-
-
-class ParentKey(_Derived):
-    """The key of a parent that no relationship leads to; the columns of one key share the row."""
-
-    def __init__(self, parent: Parent, local: str) -> None:
-        super().__init__()
-        self.parent = parent
-        self._local = local
-        self._remote = dict(parent.link.pairs)[local]
-
-    def value(self, instance: Any, step: Any) -> Any:
-        """Return the parent's key, and make the parent for the first column that asks."""
-        made = step.__dict__.setdefault("key_parents", {})
-        if self.parent not in made:
-            made[self.parent] = self.parent.evaluate(instance, step, {})
-        found = made[self.parent]
-        if found is SKIP:
-            return getattr(step, "drawn_keys", {}).get(self._local, SKIP)
-        value = getattr(found, self._remote, None)
-        if step.builder.strategy == "create":
-            # No relationship tells the session which row must come first.
-            step.builder.factory_meta.write_first(found)
-            value = getattr(found, self._remote, None)
-        return value
-
-
-class ParentOrKey(SubFactory):
-    """A SubFactory that somebody declared, skipped where the call gave the key itself."""
-
-    def __init__(self, declared: SubFactory, keys: Sequence[str]) -> None:
-        super().__init__("not.used")  # type: ignore[no-untyped-call]
-        self.__dict__.update(vars(declared))
-        self._keys = keys
-
-    def evaluate(self, instance: Any, step: Any, extra: Any) -> Any:
-        """Make the parent, or skip it."""
-        drop_idle_traits(instance, extra)
-        given = step.builder.extras
-        if given and any(key in given for key in self._keys):
-            return SKIP
-        return super().evaluate(instance, step, extra)  # type: ignore[no-untyped-call]

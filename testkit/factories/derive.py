@@ -14,18 +14,16 @@ from testkit.factories.declarations import (
     Default,
     Drawn,
     Later,
-    Parent,
-    ParentKey,
     Plain,
-    SharedKey,
     Underivable,
 )
 from testkit.factories.fields.values import plain, unique
+from testkit.factories.parents import Parent, ParentKey, Rival
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from testkit.factories.shape import Attribute, ParentLink, Shape
+    from testkit.factories.shape import Attribute, Shape
 
 __all__ = ["declarations_for"]
 
@@ -47,36 +45,25 @@ def declarations_for(
     taken = set(declared)
     given = taken | set(hidden)
     found: dict[str, Any] = {}
-    by_parent: dict[str, tuple[str, str | None]] = {}
-    for link in shape.parents:
+    by_parent: set[str] = set()
+    for place, link in enumerate(shape.parents):
         keys = [local for local, _ in link.pairs]
         if not link.required or any(_has_default(shape.attributes[key]) for key in keys):
             continue
-        if (link.name or "") in given or any(key in given for key in keys):
-            by_parent.update(_sources(link))
-            continue
-        shared = [
-            SharedKey(*by_parent[local], remote)
-            for local, remote in link.pairs
-            if local in by_parent
-        ]
-        parent = Parent(link, root, shared)
-        if link.name is not None:
-            found[link.name] = parent
-        else:
-            found.update(
-                {local: ParentKey(parent, local) for local in keys if local not in by_parent}
-            )
-        by_parent = {**_sources(link), **by_parent}
-    columns = _columns(shape, given, set(by_parent))
+        if (link.name or "") not in given and not any(key in given for key in keys):
+            rivals = [
+                Rival(other, earlier=before < place)
+                for before, other in enumerate(shape.parents)
+                if other is not link and {local for local, _ in other.pairs} & set(keys)
+            ]
+            parent = Parent(link, root, rivals)
+            if link.name is not None:
+                found[link.name] = parent
+            else:
+                found.update({k: ParentKey(parent, k) for k in keys if k not in by_parent})
+        by_parent.update(keys)
+    columns = _columns(shape, given, by_parent)
     return {name: each for name, each in {**columns, **found}.items() if name not in taken}
-
-
-def _sources(link: ParentLink) -> dict[str, tuple[str, str | None]]:
-    """Return where the value of each key column can be read while the row is being made."""
-    if link.name is None:
-        return {local: (local, None) for local, _ in link.pairs}
-    return {local: (link.name, remote) for local, remote in link.pairs}
 
 
 def _columns(shape: Shape, given: set[str], by_parent: set[str]) -> dict[str, Any]:
@@ -170,7 +157,8 @@ def _differs_by_itself(shape: Shape, name: str) -> bool:
     if attribute.server_made:
         return attribute.counts_up
     if attribute.column.default is not None and attribute.column.default.is_callable:
-        return True
+        # Those of other types mostly tell the time.
+        return isinstance(attribute.column.type, (sa.Uuid, sa.String, sa.LargeBinary))
     return _is_call(attribute.column.server_default)
 
 
@@ -185,7 +173,8 @@ def _can_carry(attribute: Attribute, given: set[str], by_parent: set[str]) -> bo
     Null differs from null: what may be null and has no default stays so, unless the index says
     otherwise.
     """
-    if attribute.name in given or attribute.name in by_parent or attribute.column.foreign_keys:
+    elsewhere = attribute.name in given or attribute.name in by_parent or attribute.server_made
+    if elsewhere or attribute.column.foreign_keys:
         return False
     return attribute.required or _has_default(attribute) or _nulls_are_equal(attribute.column)
 

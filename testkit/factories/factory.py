@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from factory.alchemy import SQLAlchemyModelFactory
 from factory.errors import InvalidDeclarationError
 
-from testkit.factories.building import Builder, step_now, without_parents
+from testkit.factories.building import Builder, step_now, without_hooks
 from testkit.factories.bulk import insert_rows
 from testkit.factories.calls import call_now, calling
 from testkit.factories.construct import fill_keys, is_pending, key_of, unknown_attribute
@@ -90,7 +90,7 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
         It holds what the factory declares, what the model needs and has no default for, and
         ``fields``; of a parent among these the foreign key. No parent is made for it.
         """
-        with without_parents():
+        with without_hooks():
             return payload_of(cls, fields)
 
     @classmethod
@@ -247,6 +247,11 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
         """Let what post-generation hooks did be written too."""
         with calling() as call:
             call.uses(session_of(cls), cls._persistence())
+
+    @classmethod
+    def root_class(cls) -> Any:
+        """Return the class that derived factories derive from."""
+        return next(each for each in cls.__mro__ if "_root" in vars(each))
 
     @classmethod
     def builds_itself(cls) -> bool:

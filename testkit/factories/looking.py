@@ -7,10 +7,10 @@ from typing import Any, Final
 from factory.declarations import BaseDeclaration, Iterator, Maybe, Sequence, SubFactory
 from factory.faker import Faker
 
-from testkit.factories.declarations import Parent, ParentOrKey
+from testkit.factories.parents import Parent, ParentOrKey
 from testkit.factories.unique import Unique
 
-__all__ = ["looks_at_rows"]
+__all__ = ["looks_at_rows", "parents_look_outward"]
 
 _SEES_NOTHING: Final = (Faker, Iterator, Sequence, Unique)
 
@@ -24,6 +24,12 @@ def looks_at_rows(step: Any) -> bool:
             return True
         above = above.parent_step
     return False
+
+
+def parents_look_outward(meta: Any) -> bool:
+    """Return whether a parent is made from values of its own child."""
+    declared = [*meta.base_declarations.values(), *_of_traits(meta.parameters)]
+    return any(isinstance(each, SubFactory) and _looks(each) for each in declared)
 
 
 def _of_factory(meta: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from factory.declarations import BaseDeclaration
 from sqlalchemy.exc import IntegrityError
 
 from testkit.core.messages import TestkitError
@@ -23,12 +24,15 @@ def natural_key(factory: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
     named = tuple(meta.sqlalchemy_get_or_create)
     groups = [named] if named else [sorted(group) for group in meta.shape.keys]
     by_relation = {link.name: link.pairs for link in meta.shape.parents if link.name in fields}
-    known = dict(fields)
+    known = {**meta.base_declarations, **fields}
     for name, pairs in by_relation.items():
         for local, remote in pairs:
             known.setdefault(local, getattr(fields[name], remote, None))
     for group in groups:
-        if group and all(known.get(name) is not None for name in group):
+        given = [known.get(name) for name in group]
+        drawn = any(isinstance(each, BaseDeclaration) for each in given)
+        all_there = named and set(group) <= set(known)  # then null is a value, too
+        if group and not drawn and (all_there or None not in given):
             return {name: known[name] for name in group}
     raise TestkitError(
         "TK408",

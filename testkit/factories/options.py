@@ -5,17 +5,18 @@ from __future__ import annotations
 import sys
 import threading
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, ForwardRef, get_args
+from typing import TYPE_CHECKING, Any, Final, ForwardRef, get_args, get_origin
 
 import sqlalchemy as sa
 from factory.alchemy import SQLAlchemyOptions
+from factory.base import BaseFactory as FactoryBase
 from factory.base import FactoryMetaClass, OptionDefault
 from factory.builder import DeclarationSet, parse_declarations
 from factory.declarations import SubFactory, Trait
 from factory.enums import SPLITTER
 
 from testkit.core.messages import TestkitError
-from testkit.factories.building import is_parentless, making
+from testkit.factories.building import is_hookless, making
 from testkit.factories.construct import (
     accepted_by,
     check_uuids,
@@ -23,8 +24,8 @@ from testkit.factories.construct import (
     is_mapped,
     unknown_attribute,
 )
-from testkit.factories.declarations import ParentOrKey
 from testkit.factories.derive import declarations_for
+from testkit.factories.parents import ParentOrKey
 from testkit.factories.registry import note
 from testkit.factories.sessions import session_of
 from testkit.factories.shape import shape_of
@@ -49,6 +50,7 @@ class FactoryOptions(SQLAlchemyOptions):
 
     factory: Any
     rename: dict[str, str]
+    inline_args: tuple[str, ...]
     derived: bool
     sqlalchemy_session_persistence: str | None
 
@@ -104,7 +106,7 @@ class FactoryOptions(SQLAlchemyOptions):
     @property
     def post_declarations(self) -> DeclarationSet:
         """The hooks behind it; there are none for what is no object, a payload or a row."""
-        return _NO_HOOKS if is_parentless() else self._post
+        return _NO_HOOKS if is_hookless() else self._post
 
     @post_declarations.setter
     def post_declarations(self, found: DeclarationSet) -> None:
@@ -149,7 +151,7 @@ class FactoryOptions(SQLAlchemyOptions):
             for name in each.overrides
         }
         declared = {*self.base_declarations, *self.parameters, *self.rename.values()}
-        root = next(each for each in self.factory.__mro__ if each.__dict__.get("_root"))
+        root = self.factory.root_class()
         keys = {local for link in self.shape.parents for local, _ in link.pairs}
         return declarations_for(self.shape, root, declared=declared, hidden=hidden & keys)
 
@@ -196,7 +198,7 @@ class FactoryOptions(SQLAlchemyOptions):
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Check the names and UUIDs of what will be passed to the model. Raises TK402, TK403."""
         args, fields = super().prepare_arguments(attributes)  # type: ignore[no-untyped-call]
-        if is_parentless():
+        if is_hookless():
             fields = {name: each for name, each in fields.items() if name not in self._post}
         unknown = {each for each in fields.keys() - self.known if not hasattr(self.model, each)}
         if unknown and self.factory.builds_itself():
@@ -216,6 +218,8 @@ class FactoryOptions(SQLAlchemyOptions):
             by_key = any(local in given for local, _ in link.pairs)
             if by_key and link.name in kwargs and link.name not in given:
                 del kwargs[link.name]  # of a trait, say; the call names the row itself
+        if step.builder.strategy == "stub":  # which would lose them
+            kwargs = {**dict(zip(self.inline_args, args, strict=True)), **kwargs}
         with making(step):
             made = super().instantiate(step, args, kwargs)  # type: ignore[no-untyped-call]
         step.is_made = True
@@ -247,14 +251,20 @@ class FactoryMeta(FactoryMetaClass):
 
 
 def _type_argument(factory: Any) -> Any:
+    """Return the model in ``Factory[Model]``, or in a generic class derived from that."""
+    found: list[Any] = []
     for origin in factory.__dict__.get("__orig_bases__", ()):
-        for argument in get_args(origin):
-            if isinstance(argument, type):
-                return argument
-            if isinstance(argument, (str, ForwardRef)):
-                name = argument if isinstance(argument, str) else argument.__forward_arg__
-                found = vars(sys.modules[factory.__module__]).get(name)
-                if found is None:
-                    raise TestkitError("TK405", factory=factory.__name__, model=repr(name))
-                return found
-    return None
+        if issubclass(get_origin(origin) or object, FactoryBase):
+            found += [_resolved(factory, each) for each in get_args(origin)]
+    found = [each for each in found if isinstance(each, type)]
+    return next((each for each in found if is_mapped(each)), found[0] if found else None)
+
+
+def _resolved(factory: Any, argument: Any) -> Any:
+    if not isinstance(argument, (str, ForwardRef)):
+        return argument
+    name = argument if isinstance(argument, str) else argument.__forward_arg__
+    model = vars(sys.modules[factory.__module__]).get(name)
+    if model is None:
+        raise TestkitError("TK405", factory=factory.__name__, model=repr(name))
+    return model

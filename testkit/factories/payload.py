@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Final
 
+from factory.base import StubObject
 from factory.declarations import Maybe
 
 from testkit.factories.building import Builder
 from testkit.factories.declarations import Default
+from testkit.factories.parents import ParentKey
+from testkit.factories.registry import default_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,15 +32,22 @@ def payload_of(factory: Any, fields: dict[str, Any]) -> dict[str, Any]:
     values = vars(Builder(meta, dict(fields), "stub").build())  # type: ignore[no-untyped-call]
     found: dict[str, Any] = {}
     for name, value in values.items():
-        if name not in given and _left_to_the_model(meta, name, value):
+        private = name.startswith("_")  # a hybrid, mostly, stands for it
+        if name not in given and (private or _left_to_the_model(meta, name, value)):
             continue
         link = next((each for each in meta.shape.parents if each.name == name), None)
-        if link is None:
+        if link is not None:
+            if value is not None and not isinstance(value, StubObject):
+                found.update({k: as_json(getattr(value, remote)) for k, remote in link.pairs})
+        elif name in given or not _is_key_of_nobody(meta, name):
             found[name] = as_json(value)
-        elif value is not None:
-            for local, remote in link.pairs:
-                found[local] = as_json(getattr(value, remote))
     return found
+
+
+def _is_key_of_nobody(meta: Any, name: str) -> bool:
+    """Return whether it is the key of a parent that would be made for the row."""
+    declaration = meta.pre_declarations.declarations.get(name)
+    return isinstance(declaration, ParentKey) and not default_of(declaration.parent.link.target)
 
 
 def _left_to_the_model(meta: Any, name: str, value: Any) -> bool:
@@ -53,7 +63,15 @@ def _left_to_the_model(meta: Any, name: str, value: Any) -> bool:
 
 
 def _duration(value: dt.timedelta) -> str:
-    return f"P{value.days}DT{value.seconds + value.microseconds / 1_000_000:g}S"
+    part = f".{value.microseconds:06d}" if value.microseconds else ""
+    return f"P{value.days}DT{value.seconds}{part}S"
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(value).decode()
 
 
 # The first type that fits; what is in none of them stays as it is, or becomes text.
@@ -64,7 +82,7 @@ _CONVERSIONS: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
     (dt.date, lambda value: value.isoformat()),
     (dt.time, lambda value: value.isoformat()),
     (dt.timedelta, _duration),
-    (bytes, lambda value: base64.b64encode(value).decode()),
+    (bytes, _text),
     (Mapping, lambda value: {str(key): as_json(each) for key, each in value.items()}),
     (list, lambda value: [as_json(each) for each in value]),
     (tuple, lambda value: [as_json(each) for each in value]),

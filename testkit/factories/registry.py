@@ -6,6 +6,8 @@ import contextlib
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
+import sqlalchemy as sa
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -55,7 +57,8 @@ def factory_for(model: type, root: Any, child: Any) -> Any:
 
 
 def _choose(model: type, root: Any, child: Any) -> Any:
-    declared = _declared.get(model, [])
+    same = _session_of(child)
+    declared = [each for each in _declared.get(model, []) if _session_of(each) == same]
     near = [each for each in declared if each.__module__ == child.__module__]
     scope = _function_of(child)
     of_function = [each for each in near if scope and _function_of(each) == scope]
@@ -70,9 +73,24 @@ def _choose(model: type, root: Any, child: Any) -> Any:
     options = {name: getattr(child._meta, name, None) for name in _SESSION_OPTIONS}  # noqa: SLF001
     key = (model, *map(id, options.values()))
     if key not in _derived:
-        meta = type("Meta", (), {"model": model, "derived": True, **options})
+        made = _with_identity(model)
+        meta = type("Meta", (), {"model": made, "derived": True, **options})
         _derived[key] = type(root)(f"{model.__name__}Factory", (root,), {"Meta": meta})
     return _derived[key]
+
+
+def _session_of(factory: Any) -> list[object]:
+    options = factory._meta  # noqa: SLF001 - factory-boy's place for options
+    return [getattr(options, name, None) for name in _SESSION_OPTIONS[:-1]]
+
+
+def _with_identity(model: type) -> type:
+    """Return the class itself, or a subclass where rows must be of one."""
+    mapper: Any = sa.inspect(model)
+    if mapper.polymorphic_on is None or mapper.polymorphic_identity is not None:
+        return model
+    known = (each for each in mapper.self_and_descendants if each.polymorphic_identity is not None)
+    return next((each.class_ for each in known), model)
 
 
 def _is_test_file(module: str) -> bool:

@@ -102,6 +102,7 @@ def shape_of(model: type) -> Shape:
     parents = tuple(_parents(mapper, names, attributes))
     uniques, keys = set(), set()
     for group, is_key in (found for table in tables for found in _unique_groups(table)):
+        group = [each for column in group for each in _sources_of(column)]  # noqa: PLW2901
         if group and all(column in names for column in group):
             attribute_names = frozenset(names[column] for column in group)
             uniques.add(attribute_names)
@@ -194,6 +195,13 @@ def _unique_groups(table: sa.Table) -> Iterator[tuple[list[sa.Column[Any]], bool
             plain = all(isinstance(each, sa.Column) for each in index.expressions)
             partial = index.dialect_options["postgresql"].get("where") is not None
             yield columns, plain and not partial
+
+
+def _sources_of(column: sa.Column[Any]) -> list[sa.Column[Any]]:
+    """Return the column, or those that it is computed from."""
+    if column.computed is None or not isinstance(column.table, sa.Table):
+        return [column]
+    return list(_columns_in(column.computed.sqltext, column.table)) or [column]
 
 
 def _columns_in(expression: Any, table: sa.Table) -> Iterator[sa.Column[Any]]:

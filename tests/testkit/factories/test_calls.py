@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import factory
 import pytest
@@ -266,3 +267,149 @@ def test_a_text_of_a_parent_that_is_none_is_refused() -> None:
         GameFactory.build(note__x=1)
     with pytest.raises(Exception, match=r"TK402: .*'name__x'"):
         ClubFactory.build(name__x=1)
+
+
+class Region(Base):
+    __tablename__ = "region"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Town(Base):
+    __tablename__ = "town"
+    region_id: Mapped[int] = mapped_column(sa.ForeignKey("region.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    region: Mapped[Region] = relationship()
+
+
+class House(Base):
+    __tablename__ = "house"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    region_id: Mapped[int] = mapped_column(sa.ForeignKey("region.id"))
+    number: Mapped[int]
+    region: Mapped[Region] = relationship(overlaps="town")
+    town: Mapped[Town] = relationship(overlaps="region")
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["region_id", "number"], ["town.region_id", "town.number"]),
+    )
+
+
+class TownFactory(Factory[Town]):
+    pass
+
+
+class HouseFactory(Factory[House]):
+    pass
+
+
+def test_parents_agree_on_the_column_that_they_share(tables: Database) -> None:
+    house = HouseFactory.create()
+    town = TownFactory.create()
+    given = HouseFactory.create(town=town)
+    with TownFactory.default(town):
+        by_default = HouseFactory.create()
+        HouseFactory.bulk(2)
+    built = HouseFactory.build()
+
+    assert house.region is house.town.region
+    assert given.region_id == by_default.region_id == town.region_id
+    assert built.region is built.town.region
+    assert count(tables, Region) == 2
+
+
+class Animal(Base):
+    """A discriminator tells no rows apart, nor does a day or what is computed."""
+
+    __tablename__ = "animal"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    name: Mapped[str]
+    born: Mapped[dt.date] = mapped_column(default=dt.date.today)
+    place: Mapped[str]
+    spelt: Mapped[str]
+    slug: Mapped[str] = mapped_column(sa.Computed("lower(spelt)", persisted=True), unique=True)
+    __table_args__ = (sa.UniqueConstraint("kind", "name"), sa.UniqueConstraint("born", "place"))
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "animal"}  # noqa: RUF012
+
+
+def test_what_many_rows_have_in_common_tells_none_apart() -> None:
+    class AnimalFactory(Factory[Animal]):
+        pass
+
+    animals = AnimalFactory.build_batch(300)
+
+    for name in ("name", "place", "spelt"):
+        assert len({getattr(each, name) for each in animals}) == 300
+
+
+@pytest.fixture
+def archive(database: Database) -> Database:
+    other = database.another()
+    Base.metadata.create_all(other.engine)
+    return other
+
+
+@pytest.fixture
+def archive_session(archive: Database) -> Iterator[Session]:
+    with archive.session() as session:
+        yield session
+
+
+class ArchivedFactory(Factory[Any]):
+    class Meta:
+        abstract = True
+        session_fixture = "archive_session"
+
+
+def test_parents_go_where_their_child_goes_and_others_where_they_belong(
+    tables: Database, archive: Database
+) -> None:
+    class ArchivedClubFactory(ArchivedFactory):
+        class Meta:
+            model = Club
+
+    class ArchivedTownFactory(ArchivedFactory):
+        class Meta:
+            model = Town
+
+    class CopyingFactory(Factory[Game]):
+        class Params:
+            copy = SubFactory(ArchivedClubFactory)  # type: ignore[no-untyped-call]
+
+        note: Any = LazyAttribute(lambda game: game.copy.name)  # type: ignore[no-untyped-call]
+
+    ArchivedTownFactory.create()
+    CopyingFactory.create()
+
+    assert (count(archive, Town), count(archive, Region), count(archive, Club)) == (1, 1, 1)
+    assert (count(tables, Town), count(tables, Region), count(tables, Club)) == (0, 0, 2)
+
+
+def test_a_row_that_is_gone_is_found_no_more(tables: Database, db_session: Session) -> None:
+    club = ClubFactory.create()
+    with tables.session() as session:
+        session.execute(sa.delete(Club))
+        session.commit()
+
+    assert db_session.get(Club, club.id) is None
+
+
+M = TypeVar("M")
+S = TypeVar("S")
+
+
+def test_the_model_is_found_among_several_type_arguments() -> None:
+    class CrudFactory(Factory[M], Generic[S, M]):
+        class Meta:
+            abstract = True
+
+    class Labelled(Generic[M]):
+        pass
+
+    class CrudClubFactory(CrudFactory[int, Club]):
+        pass
+
+    class LabelledClubFactory(Labelled[int], Factory[Club]):
+        pass
+
+    assert isinstance(CrudClubFactory.build(), Club)
+    assert isinstance(LabelledClubFactory.build(), Club)
