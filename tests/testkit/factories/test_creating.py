@@ -383,15 +383,6 @@ async def test_an_async_session_of_ones_own_is_bound_for_a_block(tables: Databas
     await tables.async_engine.dispose()
 
 
-@pytest.mark.isolation("rollback")
-def test_in_a_rolled_back_test_a_commit_releases_a_savepoint(
-    tables: Database, db_session: Session
-) -> None:
-    book = BookFactory.create()
-
-    assert (count(tables, Book), book.id > 0) == (1, True)
-
-
 def test_a_row_that_the_database_refuses_leaves_a_session_that_goes_on(
     tables: Database, db_session: Session
 ) -> None:

@@ -58,6 +58,12 @@ SUITE = """
 
     def test_the_next_one_is_not_disturbed():
         assert ThingFactory.create().id == 1
+
+    @pytest.mark.isolation("rollback")
+    def test_the_application_reads_it_in_the_one_transaction_of_a_rolled_back_test():
+        thing = ThingFactory.create()
+        with Session(engine) as session:
+            assert session.scalars(select(Thing.name)).all() == [thing.name]
 """
 
 
@@ -67,7 +73,7 @@ def test_each_of_them_ends_with_what_a_person_can_act_on(tmp_path: Path) -> None
     suite.configure('env = { DATABASE_URL = "{database.url}" }')
     outcome = suite.run()
 
-    outcome.check(code=1, passed=2, failed=2)
+    outcome.check(code=1, passed=3, failed=2)
     assert "duplicate key value violates unique constraint" in outcome.messages
     assert "thing-main-" in outcome.messages
     assert "TK307: A statement waited 2 s for a lock" in outcome.text
