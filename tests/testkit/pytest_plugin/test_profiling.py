@@ -196,6 +196,7 @@ def seconds_behind(word: str, text: str) -> float:
     return float(number) / (1000 if unit == "ms" else 1)
 
 
+@pytest.mark.slow
 def test_a_bare_flag_profiles(tmp_path: Path) -> None:
     told = suite_of(tmp_path, BUILT).run(FLAG)
 

@@ -184,7 +184,10 @@ def asleep(shared: RolledBack) -> bool:
 # --- a thread that goes on from test to test
 
 
-def test_a_thread_of_the_application_goes_on_from_test_to_test(shared: RolledBack) -> None:
+@pytest.mark.parametrize("tests", [8, pytest.param(60, marks=pytest.mark.slow)])
+def test_a_thread_of_the_application_goes_on_from_test_to_test(
+    shared: RolledBack, tests: int
+) -> None:
     engine, own = shared.engine(), shared.engine()
     stop = threading.Event()
     errors: list[Exception] = []
@@ -203,7 +206,7 @@ def test_a_thread_of_the_application_goes_on_from_test_to_test(shared: RolledBac
     shared.others.append(thread)
     thread.start()
     codes: list[str] = []
-    for _ in range(60):
+    for _ in range(tests):
         assert "mine" not in names(engine)
         with engine.begin() as connection:
             add(connection, "mine")
@@ -214,7 +217,7 @@ def test_a_thread_of_the_application_goes_on_from_test_to_test(shared: RolledBac
     thread.join()
     codes += shared.end()
 
-    assert len(rounds) > 60
+    assert len(rounds) > tests
     assert codes == []
     # One that is at work for longer than 0.2 s is cut off, as it may be on a busy machine.
     assert len(errors) <= 3, errors[:3]
