@@ -232,6 +232,12 @@ def test_post_generation_hooks_run_and_what_they_change_is_committed(tables: Dat
     assert motto == f"{team.id} True x"
 
 
+def test_a_stub_has_the_fields_and_its_parents_and_is_no_object_of_the_model() -> None:
+    stub = PlayerFactory.stub(name="nobody")
+
+    assert (stub.name, stub.team.name[:5], isinstance(stub, Player)) == ("nobody", "team-", False)
+
+
 def test_an_attribute_that_is_not_there_is_named_with_the_nearest() -> None:
     with pytest.raises(TestkitError) as caught:
         TeamFactory.build(nmae="x")
