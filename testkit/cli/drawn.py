@@ -54,7 +54,7 @@ def _draws_in(value: str, process: LoggedProcess) -> Iterator[_Draw]:
             yield _Draw(by.at, by.doing, process.worker, "", name)
     alone = value.strip().casefold()
     for number in process.numbers:
-        if alone in (number.text, str(number.number)):
+        if alone == number.text.casefold():
             yield _Draw(number.at, number.doing, process.worker, number.space, number.text)
 
 

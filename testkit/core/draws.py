@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from testkit.core.draw_forms import COUNTS, base36, compact, large, readable
 from testkit.core.messages import TestkitError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Draws", "Outside"]
 
+T = TypeVar("T")
 _SHORTEST_COMPACT: Final = len(compact("0", 0))
 #: Of spaces up to this size every number is drawn from the counter that all processes share.
 _ONE_BY_ONE: Final = 100_000
@@ -78,9 +79,24 @@ class Draws:
         if length is None or length >= _SHORTEST_COMPACT:
             return self._named(prefix, length)
         with self._lock:
-            return self._number(space, 36**length, lambda number: base36(number, length))[1]
+            number = self._number(space, 36**length)
+            found = base36(number, length)
+            self._note(space, number, found)
+        return found
 
-    def number(self, space: str, size: int) -> int:
+    def written(self, make: Callable[[Any], T]) -> T:
+        """Return what ``make`` makes of the draws that it is given, which are these.
+
+        The log has the numbers that it draws as the value reads: a date, a member of an enum.
+        """
+        noting = _Noting(self)
+        value = make(noting)
+        for space, number in noting.numbers:
+            with self._lock:
+                self._note(space, number, _text_of(value))
+        return value
+
+    def number(self, space: str, size: int, *, logged: bool = True) -> int:
         """Return a number of the space, ``0 <= n < size``.
 
         It differs from every other one that the running test and living fixtures wider than it drew
@@ -88,7 +104,10 @@ class Draws:
         Raises TK411 where all of them are in use.
         """
         with self._lock:
-            return self._number(space, size, str)[0]
+            number = self._number(space, size)
+            if logged:
+                self._note(space, number, str(number))
+        return number
 
     def large(self) -> int:
         """Return a number of 63 bits that nobody else draws."""
@@ -130,7 +149,7 @@ class Draws:
             self._token, self.count, self._noted = self._outside.new_token(), 0, self
         return self._token
 
-    def _number(self, space: str, size: int, write: Callable[[int], str]) -> tuple[int, str]:
+    def _number(self, space: str, size: int) -> int:
         held = self._held.setdefault(space, {})
         if len(held) >= size and sum(number < size for number in held) >= size:
             doing = self._running.doing or "what ran outside of tests"
@@ -139,10 +158,11 @@ class Draws:
         owner = self._running.owner
         held[number] = owner
         self._held_by.setdefault(owner, []).append((space, number))
-        text = write(number)
+        return number
+
+    def _note(self, space: str, number: int, text: str) -> None:
         self._current_token()  # whose log it is
         self._outside.note_number(space, number, text, self._running.doing)
-        return number, text
 
     def _free(self, space: str, size: int, held: dict[int, object]) -> int:
         if size <= _ONE_BY_ONE:
@@ -154,6 +174,25 @@ class Draws:
                     return number
             first = self._outside.advance(space, lambda place: _many(place, size))
             block += [number % size for number in range(first + _BLOCK - 1, first - 1, -1)]
+
+
+class _Noting:
+    """The draws of another, whose numbers are to be logged as what is made of them."""
+
+    def __init__(self, draws: Draws) -> None:
+        self._draws = draws
+        self.text, self.large = draws.text, draws.large
+        self.numbers: list[tuple[str, int]] = []
+
+    def number(self, space: str, size: int) -> int:
+        found = self._draws.number(space, size, logged=False)
+        self.numbers.append((space, found))
+        return found
+
+
+def _text_of(value: Any) -> str:
+    value = getattr(value, "value", value)  # of an enum's member
+    return str(value.isoformat() if hasattr(value, "isoformat") else value)
 
 
 def _one(place: int, size: int, held: dict[int, object]) -> tuple[int, int]:

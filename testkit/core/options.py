@@ -10,7 +10,7 @@ import difflib
 import math
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 from testkit.core.messages import TestkitError
 
@@ -56,6 +56,11 @@ class Option(NamedTuple):
     default: object
     choices: tuple[str, ...]
     help: str
+
+    @property
+    def bare(self) -> dict[str, Any]:
+        """Return what lets a flag stand alone on pytest's command line, meaning true."""
+        return {"nargs": "?", "const": "true"} if self.kind == "flag" else {}
 
 
 _MODES: Final = ("reset", "rollback", "clone", "none")

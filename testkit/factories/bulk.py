@@ -12,7 +12,6 @@ from testkit.factories.building import Builder, without_hooks
 from testkit.factories.chance import random_for
 from testkit.factories.construct import check_uuids, is_pending, key_of
 from testkit.factories.declarations import Default, Drawn, Plain
-from testkit.factories.drawing import draws_now
 from testkit.factories.looking import parents_look_outward
 from testkit.factories.parents import Parent, ParentKey
 from testkit.factories.registry import default_of
@@ -97,7 +96,7 @@ def _quick_columns(
         if isinstance(each, Plain):
             makers.append((name, partial(each.make, random_for(each.model))))
         elif isinstance(each, Drawn):
-            makers.append((name, partial(each.make, draws_now())))
+            makers.append((name, each.draw))
         elif isinstance(each, Default) and not each.looks_at_others:
             makers.append((name, partial(each.value, None, None)))
         elif not _is_declaration(each) and name in shape.attributes:

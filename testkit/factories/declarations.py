@@ -135,13 +135,18 @@ class Plain(Derived):
 class Drawn(Derived):
     """A value that nobody else draws."""
 
-    def __init__(self, make: Callable[[Draws], object]) -> None:
+    def __init__(self, make: Callable[[Draws], object], *, by_number: bool) -> None:
         super().__init__()
-        self.make = make
+        self._make, self._by_number = make, by_number
+
+    def draw(self) -> Any:
+        """Draw one; what is made of a number is logged as it reads."""
+        draws = draws_now()
+        return draws.written(self._make) if self._by_number else self._make(draws)
 
     def value(self, instance: Any, step: Any) -> Any:  # noqa: ARG002 - factory-boy's
         """Draw one."""
-        return self.make(draws_now())
+        return self.draw()
 
 
 class Combination:
@@ -169,7 +174,9 @@ class Combination:
         return place
 
     def _next(self, space: str, size: int) -> int:
-        return draws_now().number(space, size) if self._alone else next(self._counts[space])
+        if self._alone:  # no column alone shows the number, hence the log does not have it
+            return draws_now().number(space, size, logged=False)
+        return next(self._counts[space])
 
 
 class Combined(Derived):

@@ -111,9 +111,9 @@ def _drawn(shape: Shape, given: set[str], by_parent: set[str]) -> dict[str, Any]
         wide = [n for n in own if (make := makers[n]) and _size(make) >= _WIDE]
         if wide:
             best = min(wide, key=lambda name: _rank(shape.attributes[name]))
-            found[best] = Drawn(_made(makers[best]))
+            found[best] = _drawn_by(makers[best])
         elif len(group) == 1:
-            found[own[0]] = Drawn(made) if (made := makers[own[0]]) else _none(shape, own[0])
+            found[own[0]] = _drawn_by(made) if (made := makers[own[0]]) else _none(shape, own[0])
         else:
             _together(shape, own, makers, found, alone=len(own) == len(group))
     return found
@@ -136,9 +136,9 @@ def _together(
         found[name] = Combined(name, make, combination) if make else _none(shape, name)
 
 
-def _made(make: Callable[[Any], object] | None) -> Callable[[Any], object]:
+def _drawn_by(make: Callable[[Any], object] | None) -> Drawn:
     assert make is not None
-    return make
+    return Drawn(make, by_number=_probed(make).by_number)
 
 
 def _none(shape: Shape, name: str) -> Any:
@@ -204,6 +204,7 @@ class _Probe:
 
     def __init__(self) -> None:
         self.size = _WIDE
+        self.by_number = False
 
     def text(self, prefix: str, *, length: int | None = None, space: str = "text") -> str:  # noqa: ARG002
         if length is not None and length < len(str(_WIDE)) - 2:
@@ -212,13 +213,18 @@ class _Probe:
 
     def number(self, space: str, size: int) -> int:  # noqa: ARG002
         self.size = min(self.size, size)
+        self.by_number = True
         return 0
 
     def large(self) -> int:
         return uuid.uuid4().int >> 65
 
 
-def _size(make: Callable[[Any], object]) -> int:
+def _probed(make: Callable[[Any], object]) -> _Probe:
     probe = _Probe()
     make(probe)
-    return probe.size
+    return probe
+
+
+def _size(make: Callable[[Any], object]) -> int:
+    return _probed(make).size

@@ -68,9 +68,14 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
         @classmethod
         def build(cls, **fields: Any) -> T: ...  # noqa: D102
         @classmethod
-        def create(cls, **fields: Any) -> T: ...  # noqa: D102
-        @classmethod
         def build_batch(cls, size: int, **fields: Any) -> list[T]: ...  # noqa: D102
+
+    @classmethod
+    @profiled("create")
+    def create(cls, **fields: Any) -> T:
+        """Create a row, and the parents that it needs, through the test's session."""
+        made: T = cls._generate("create", fields)
+        return made
 
     @classmethod
     @profiled("batch")

@@ -28,8 +28,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("testkit", "testkit: real Postgres and Redis for every test")
     for option in OPTIONS:
         # A flag may stand alone: --testkit-profile-factories is --testkit-profile-factories=true.
-        bare: dict[str, Any] = {"nargs": "?", "const": "true"} if option.kind == "flag" else {}
-        group.addoption(flag(option.key), dest=f"testkit_{option.key}", help=option.help, **bare)
+        name = f"testkit_{option.key}"
+        group.addoption(flag(option.key), dest=name, help=option.help, **option.bare)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -47,7 +47,7 @@ class _Door:
         # addopts may hold options of the plugin that stays out.
         group = parser.getgroup("testkit")
         for option in OPTIONS:
-            group.addoption(flag(option.key), dest=f"testkit_{option.key}")
+            group.addoption(flag(option.key), dest=f"testkit_{option.key}", **option.bare)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_load_initial_conftests(self) -> Generator[None, None, None]:

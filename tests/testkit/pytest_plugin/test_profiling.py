@@ -80,7 +80,7 @@ ROWS: Final = """
         return CustomerFactory.create()
 
     def test_unread_created(database):
-        assert OrderFactory.create().customer.region_id
+        assert OrderFactory.create().id
 
     def test_unread_fixture(customer):
         assert customer.id
@@ -114,7 +114,7 @@ ROWS: Final = """
         await async_db_session.refresh(order)
 
     def test_unclear_identity_map(customer, db_session):
-        assert db_session.get(Customer, customer.id) is customer
+        assert customer in db_session
 
     def test_unclear_session_of_the_factory(database):
         with database.session() as session:
@@ -123,7 +123,7 @@ ROWS: Final = """
                     sqlalchemy_session = session
 
             region = OwnFactory.create()
-            assert session.get(Region, region.id) is region
+            assert region in session
 
     def test_read_by_a_foreign_key(engine, customer):
         with engine.begin() as connection:
@@ -190,12 +190,6 @@ def lines_of(outcome: Outcome) -> list[str]:
     return lines[next(n for n, line in enumerate(lines) if "factories took" in line) :]
 
 
-def seconds_behind(word: str, text: str) -> float:
-    """Return the time that stands behind a word."""
-    number, unit = re.findall(rf"{word} ([\d.]+) (m?s)", text)[0]
-    return float(number) / (1000 if unit == "ms" else 1)
-
-
 @pytest.mark.slow
 def test_a_bare_flag_profiles(tmp_path: Path) -> None:
     told = suite_of(tmp_path, BUILT).run(FLAG)
@@ -260,7 +254,7 @@ def test_a_test_that_failed_is_not_judged(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_start_of_a_server_is_no_time_of_factories(tmp_path: Path) -> None:
+def test_a_server_that_a_factory_starts_is_no_reason_not_to_judge(tmp_path: Path) -> None:
     tests = "from models import OrderFactory\ndef test_it():\n    OrderFactory.create()\n"
     suite = Suite(tmp_path, models=MODELS)
     suite.write("test_it.py", tests)
@@ -268,7 +262,6 @@ def test_the_start_of_a_server_is_no_time_of_factories(tmp_path: Path) -> None:
     outcome = suite.run(FLAG)
 
     outcome.check(passed=1)
-    assert seconds_behind("factories took", outcome.text) < seconds_behind("start", outcome.text)
     assert "1 test wrote rows that no query read" in outcome.text
 
 
