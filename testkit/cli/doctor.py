@@ -105,7 +105,8 @@ def _asked(
     }
     directory = run.made()
     write_private(directory / "order.json", json.dumps(order))
-    program = [sys.executable, "-m", "testkit.doctor.factories.check", str(directory)]
+    # Without the current folder, which pytest would not have either.
+    program = [sys.executable, "-P", "-m", "testkit.doctor.factories.check", str(directory)]
     code = run_child(program, os.environ | variables)
     answer = directory / "answer.json"
     return code, json.loads(answer.read_text("utf-8")) if answer.exists() else None

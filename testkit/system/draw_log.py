@@ -72,6 +72,8 @@ class DrawLog:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         self._file = os.open(folder / f"{token}{_SUFFIX}", flags, 0o600)
         self._size = 0
+        opened = os.fstat(self._file)
+        self._identity = opened.st_dev, opened.st_ino
         try:
             # By which ``prune`` sees that somebody still writes here.
             fcntl.flock(self._file, fcntl.LOCK_SH)
@@ -95,12 +97,21 @@ class DrawLog:
         self._write({"last": last})
 
     def close(self) -> None:
-        """Write no more; a child process closes its copy so."""
-        os.close(self._file)
+        """Write no more; a child process closes its copy so. A file that is gone stays so."""
+        with contextlib.suppress(OSError):
+            if self._is_ours():
+                os.close(self._file)
+
+    def _is_ours(self) -> bool:
+        # A test may have closed every file of the process, and its number be somebody else's now.
+        found = os.fstat(self._file)
+        return (found.st_dev, found.st_ino) == self._identity
 
     def _write(self, facts: dict[str, Any]) -> None:
         # The end of line comes first: what a full disk cut off does not spoil the line behind it.
         line = f"\n{json.dumps(facts)}".encode("ascii")
+        if not self._is_ours():
+            raise OSError("the file was closed by somebody else")
         if (written := os.write(self._file, line)) < len(line):
             raise OSError(f"{written} bytes of {len(line)} were written")
         self._size += len(line)

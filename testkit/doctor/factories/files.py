@@ -24,10 +24,14 @@ _PASSED_OVER: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class FactoryFile:
-    """A file, and where its classes stand: qualified name to line and column, both from 1."""
+    """A file, and where its classes stand: qualified name to line and column, both from 1.
+
+    ``named`` says that somebody asked for this very file.
+    """
 
     path: Path
     classes: Mapping[str, tuple[int, int]]
+    named: bool = False
 
 
 def find_files(paths: Iterable[Path], root: Path) -> list[FactoryFile]:
@@ -43,7 +47,7 @@ def find_files(paths: Iterable[Path], root: Path) -> list[FactoryFile]:
         files = [
             file for file in _below(root.resolve()) if _likely(file.relative_to(root.resolve()))
         ]
-    found = (_read(file) for file in dict.fromkeys(files))
+    found = (_read(file, named=file in named) for file in dict.fromkeys(files))
     return [each for each in found if each is not None]
 
 
@@ -64,7 +68,7 @@ def _likely(file: Path) -> bool:
     return named or not _FOLDERS.isdisjoint(file.parts[:-1])
 
 
-def _read(file: Path) -> FactoryFile | None:
+def _read(file: Path, *, named: bool) -> FactoryFile | None:
     try:
         source = file.read_bytes()
         if b"Factory" not in source:
@@ -72,10 +76,12 @@ def _read(file: Path) -> FactoryFile | None:
         with warnings.catch_warnings(action="ignore"):  # of strings in it: no matter of ours
             tree = ast.parse(source)
     except (OSError, SyntaxError, ValueError):
-        return FactoryFile(file, {})  # its import says what is wrong
+        # Its import says what is wrong. Data of tests may be anything, and is not imported.
+        imported = named or any(fnmatch(file.name, pattern) for pattern in _NAMES)
+        return FactoryFile(file, {}, named) if imported else None
     classes = {name: (node.lineno, node.col_offset + 1) for name, node in _classes(tree, "")}
     declares = any(_mentions_factory(node) for _, node in _classes(tree, ""))
-    return FactoryFile(file, classes) if declares else None
+    return FactoryFile(file, classes, named) if declares else None
 
 
 def _classes(node: ast.AST, outer: str) -> Iterator[tuple[str, ast.ClassDef]]:

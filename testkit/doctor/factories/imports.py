@@ -82,10 +82,18 @@ class Imports:
         given = list(files)
         found: dict[Path, ModuleType] = {}
         for file in sorted(given, key=lambda each: not self._is_test(each.path)):
+            if not file.named and self._is_ignored(file.path):
+                continue
             module = self._imported(file.path)
             if module is not None:
                 found[file.path] = module
         return [(file, found[file.path]) for file in given if file.path in found]
+
+    def _is_ignored(self, path: Path) -> bool:
+        """Return whether pytest would not look at the file: ``collect_ignore``, ``--ignore``."""
+        return bool(
+            self._config.hook.pytest_ignore_collect(collection_path=path, config=self._config)
+        )
 
     def _is_test(self, path: Path) -> bool:
         patterns = self._config.getini("python_files")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from testkit.core.draw_forms import COUNTS
 from testkit.core.messages import TestkitError
+from testkit.system.draw_log import read_logs
+from testkit.system.project_folder import folder_in
 from tests.support.drawing import Drawer
 
 if TYPE_CHECKING:
@@ -182,3 +185,13 @@ def test_a_large_space_is_not_drawn_twice_when_it_has_been_gone_through(drawer: 
     numbers += [drawer.draws.number("t.n", 100_001) for _ in range(501)]
 
     assert len(set(numbers)) == 100_001
+
+
+def test_a_number_is_logged_as_what_is_made_of_it_reads(drawer: Drawer, tmp_path: Path) -> None:
+    first = dt.date(2026, 1, 1)
+    day = drawer.draws.written(lambda draws: first + dt.timedelta(draws.number("t.day", 300)))
+    drawer.draws.number("t.pair", 6, logged=False)
+    drawer.end()
+    [process] = read_logs(folder_in(tmp_path, "draws"))
+
+    assert [(each.space, each.text) for each in process.numbers] == [("t.day", day.isoformat())]

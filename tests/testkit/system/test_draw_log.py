@@ -150,3 +150,20 @@ def test_other_files_are_not_pruned(tmp_path: Path) -> None:
     prune(tmp_path)
 
     assert "t.n.counter" in left(tmp_path)
+
+
+def test_a_file_that_a_test_closed_is_written_to_and_closed_no_more(tmp_path: Path) -> None:
+    """Its number may be that of another file by then."""
+    log = DrawLog(tmp_path, "0123abcd", "gw0")
+    os.close(log._file)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        log.note_count(1, "test_it")
+    other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
+    os.dup2(other, log._file)
+    with pytest.raises(OSError, match="closed by somebody else"):
+        log.note_count(1, "test_it")
+    log.close()
+
+    assert os.fstat(log._file).st_size == 0
+    os.close(log._file)
+    os.close(other)

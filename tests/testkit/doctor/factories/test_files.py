@@ -94,3 +94,11 @@ def test_a_link_that_leads_nowhere_is_left_to_the_import(tmp_path: Path) -> None
     (tmp_path / "conftest.py").symlink_to("nowhere.py")
 
     assert names(tmp_path) == ["conftest.py"]
+
+
+def test_data_of_tests_that_is_no_python_is_nobodys_import(tmp_path: Path) -> None:
+    broken = write(tmp_path, "tests/data/broken.py", "class AFactory(BFactory:")
+    write(tmp_path, "tests/test_broken.py", "class AFactory(BFactory:")
+
+    assert names(tmp_path) == ["tests/test_broken.py"]
+    assert names(tmp_path, broken) == ["tests/data/broken.py"]
