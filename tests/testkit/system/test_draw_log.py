@@ -165,5 +165,5 @@ def test_a_file_that_a_test_closed_is_written_to_and_closed_no_more(tmp_path: Pa
     log.close()
 
     assert os.fstat(log._file).st_size == 0
-    os.close(log._file)
-    os.close(other)
+    for file in {log._file, other}:
+        os.close(file)
