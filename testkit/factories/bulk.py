@@ -126,6 +126,7 @@ class _Parents:
         self._meta, self._session = meta, session
         self._size, self._fields = size, fields
         self.keys: list[dict[str, Any]] = [{} for _ in range(size)]
+        self._varying: set[str] = set()
         self._objects: list[dict[str, Any]] = [{} for _ in range(size)]
         # What is there already decides the columns that it shares with others.
         for link in sorted(meta.shape.parents, key=self._is_made):
@@ -163,6 +164,7 @@ class _Parents:
         shared = {remote: local for local, remote in link.pairs if local in self.keys[0]}
         extra.update({remote: self.keys[0][local] for remote, local in shared.items()})
         count = self._size if self._tells_rows_apart(locals_) and not shared else 1
+        self._varying |= locals_ if count > 1 else set()
         parents = factory.create_batch(count, **extra)
         self._session.flush()
         self._take(link, parents)
@@ -177,9 +179,8 @@ class _Parents:
     def _tells_rows_apart(self, locals_: set[str]) -> bool:
         """Return whether a unique constraint rests on this parent: no column of the row's own."""
         of_parents = {local for link in self._meta.shape.parents for local, _ in link.pairs}
-        decided = self.keys[0].keys() | self._fields.keys()
         return any(
-            group <= of_parents and group & locals_ and not group & decided
+            group <= of_parents and group & locals_ and not group & self._varying
             for group in self._meta.shape.uniques
         )
 

@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from factory.base import StubObject
 from sqlalchemy.orm import InstanceState
 
 from testkit.core.messages import TestkitError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "accepted_by",
+    "check_parents",
     "check_uuids",
     "constructor_of",
     "fill_keys",
@@ -86,6 +88,21 @@ def check_uuids(factory: str, fields: Mapping[str, Any], names: Iterable[str]) -
             except ValueError:
                 fix = "uuid.uuid4()"
             raise TestkitError("TK403", factory=factory, attribute=name, value=value, fix=fix)
+
+
+def check_parents(factory: str, fields: Mapping[str, Any], parents: Iterable[ParentLink]) -> None:
+    """Raise TK421 for what is no row where a relationship wants one."""
+    for link in parents:
+        value = fields.get(link.name) if link.name else None
+        if value is not None and not isinstance(value, (link.target, StubObject)):
+            raise TestkitError(
+                "TK421",
+                factory=factory,
+                relationship=link.name,
+                value=value,
+                target=link.target.__name__,
+                key=", ".join(local for local, _ in link.pairs),
+            )
 
 
 def unknown_attribute(factory: str, name: str, known: Iterable[str], model: str) -> TestkitError:

@@ -18,9 +18,7 @@ from testkit.factories.payload import payload_of
 from testkit.factories.profile import profiled
 from testkit.factories.registry import reusing
 from testkit.factories.sessions import (
-    async_session_of,
     in_session,
-    one_at_a_time,
     own_copy,
     session_of,
 )
@@ -168,6 +166,9 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
 
     @classmethod
     async def _in_async(cls, call: Callable[[], Any]) -> Any:
+        # SQLAlchemy's half for asyncio needs greenlet, which synchronous projects may not have.
+        from testkit.factories.async_sessions import async_session_of, one_at_a_time  # noqa: PLC0415
+
         session = async_session_of(cls)
         async with one_at_a_time(session):
             return await session.run_sync(lambda inner: _called(cls, inner, call))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -24,8 +25,14 @@ def register(factory: type, *, name: str | None = None) -> None:
     below has them. Raises TK409 where the module has something of that name.
     """
     made: Any = factory
+    if not hasattr(made, "_meta"):
+        raise TestkitError("TK405", factory="register", model=f"{made!r}, no factory")
     model: str = made._meta.model.__name__  # noqa: SLF001 - factory-boy's place for options
-    chosen = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", model).lower()
+    chosen = (
+        name
+        if name is not None
+        else re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", model).lower()
+    )
     module = sys._getframe(1).f_globals  # noqa: SLF001 - fixtures belong to who calls
 
     def row() -> Iterator[Any]:
@@ -37,9 +44,41 @@ def register(factory: type, *, name: str | None = None) -> None:
     row.__doc__ = f"A row of {model}, made by {factory.__name__}."
     itself.__doc__ = f"The factory {factory.__name__}."
     for fixture, function in ((chosen, row), (f"{chosen}_factory", itself)):
-        if fixture in module:
+        if reason := _cannot_be(fixture, module):
             raise TestkitError(
-                "TK409", factory=factory.__name__, name=fixture, module=module["__name__"]
+                "TK409",
+                factory=factory.__name__,
+                name=fixture,
+                module=module["__name__"],
+                reason=reason,
             )
         function.__name__ = fixture
         module[fixture] = pytest.fixture(name=fixture)(function)
+
+
+# Where a word of a class' name begins.
+_WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+# What testkit's own fixtures and pytest's request are called: shadowed, they would call themselves.
+_TAKEN: Final = frozenset(
+    (
+        "async_db_session",
+        "async_redis_client",
+        "database",
+        "db_session",
+        "postgres_server",
+        "redis_client",
+        "redis_server",
+        "request",
+        "unique",
+    )
+)
+
+
+def _cannot_be(name: str, module: dict[str, Any]) -> str | None:
+    if name in module:
+        return "something there is called so already"
+    if name in _TAKEN:
+        return "a fixture of testkit or pytest is called so"
+    if not name.isidentifier() or keyword.iskeyword(name):
+        return "no argument of a test can be called so"
+    return None

@@ -19,6 +19,7 @@ from testkit.core.messages import TestkitError
 from testkit.factories.building import is_hookless, making
 from testkit.factories.construct import (
     accepted_by,
+    check_parents,
     check_uuids,
     constructor_of,
     is_mapped,
@@ -200,11 +201,13 @@ class FactoryOptions(SQLAlchemyOptions):
         args, fields = super().prepare_arguments(attributes)  # type: ignore[no-untyped-call]
         if is_hookless():
             fields = {name: each for name, each in fields.items() if name not in self._post}
-        unknown = {each for each in fields.keys() - self.known if not hasattr(self.model, each)}
+        known = self.shape.settable | accepted_by(self.model) | {*self.rename.values()}
+        unknown = {each for each in fields.keys() - known if not hasattr(self.model, each)}
         if unknown and self.factory.builds_itself():
             raise unknown_attribute(
                 self.factory.__name__, min(unknown), self.known, self.model.__name__
             )
+        check_parents(self.factory.__name__, fields, self.shape.parents)
         check_uuids(self.factory.__name__, fields, self.uuids)
         return args, fields
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Final
 
+import sqlalchemy as sa
 from factory.base import StubObject
 from factory.declarations import Maybe
 
@@ -58,7 +59,12 @@ def _left_to_the_model(meta: Any, name: str, value: Any) -> bool:
     if by_trait and isinstance(declaration, Default):
         return bool(value == declaration.value(None, None))  # no trait gave another
     attribute = meta.shape.attributes.get(name)
-    own_key = attribute is not None and attribute.column.primary_key
+    # A key that is no UUID names the row in its own words, which the caller chooses.
+    own_key = (
+        attribute is not None
+        and attribute.column.primary_key
+        and isinstance(attribute.column.type, sa.Uuid)
+    )
     return isinstance(declaration, Default) or (own_key and name not in meta.base_declarations)
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
 
 from testkit.core.current import current
@@ -18,20 +15,21 @@ from testkit.core.messages import TestkitError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from sqlalchemy.ext.asyncio import AsyncSession
+
 __all__ = [
-    "async_session_of",
+    "bound_session",
     "bound_to",
     "in_session",
     "is_asynchronous",
-    "one_at_a_time",
     "own_copy",
     "session_of",
+    "session_of_meta",
 ]
 
 _bound: ContextVar[Mapping[str, Any]] = ContextVar("testkit_sessions")
 _NONE: Final[Mapping[str, Any]] = {}
 _ASYNCHRONOUS: Final = "testkit_asynchronous"
-_turns: Final[WeakKeyDictionary[AsyncSession, asyncio.Lock]] = WeakKeyDictionary()
 
 
 @contextlib.contextmanager
@@ -48,13 +46,18 @@ def bound_to(session: Session | AsyncSession, *, fixture: str = "db_session") ->
         _bound.reset(token)
 
 
+def bound_session(fixture: str) -> Any:
+    """Return what is bound in place of a fixture, None where nothing is."""
+    return _bound.get(_NONE).get(fixture)
+
+
 def session_of(factory: Any) -> Session:
     """Return the session of a factory: its own, the bound one, or the running test's fixture.
 
     Raises TK401 outside a test, TK404 where it is an AsyncSession.
     """
     meta = factory._meta  # noqa: SLF001 - factory-boy's place for options
-    found = _bound.get(_NONE).get(meta.session_fixture) or _of_meta(meta)
+    found = bound_session(meta.session_fixture) or session_of_meta(meta)
     if found is None:
         found = _of_the_test(factory, meta.session_fixture)
     if isinstance(found, scoped_session):
@@ -79,66 +82,11 @@ def _of_the_test(factory: Any, fixture: str) -> Any:
     return current.request.getfixturevalue(fixture)
 
 
-def async_session_of(factory: Any) -> AsyncSession:
-    """Return the AsyncSession of a factory, likewise.
-
-    A test that uses a ``db_session`` which is asynchronous means that one. Raises TK401, TK404.
-    """
-    meta = factory._meta  # noqa: SLF001
-    bound = _bound.get(_NONE)
-    found = bound.get(meta.async_session_fixture)
-    if found is None and isinstance(bound.get(meta.session_fixture), AsyncSession):
-        found = bound[meta.session_fixture]
-    found = found or _of_meta(meta)
-    if found is None:
-        found = _async_fixture(factory, meta)
-    if isinstance(found, async_scoped_session):
-        found = found()
-    if not isinstance(found, AsyncSession):
-        raise TestkitError(
-            "TK404",
-            factory=factory.__name__,
-            fixture=meta.async_session_fixture,
-            found=type(found).__name__,
-            wanted="an AsyncSession",
-            instead="call the method without an a before its name, create() and the like",
-        )
-    return found
-
-
-def _async_fixture(factory: Any, meta: Any) -> Any:
-    request = current.request
-    if request is None:
-        raise TestkitError("TK401", factory=factory.__name__)
-    names = (meta.session_fixture, meta.async_session_fixture)
-    for name in names:
-        if name in request.fixturenames:
-            with contextlib.suppress(RuntimeError):  # of a fixture that is still to be set up
-                found = request.getfixturevalue(name)
-                if isinstance(found, (AsyncSession, async_scoped_session)):
-                    return found
-    try:
-        return request.getfixturevalue(meta.async_session_fixture)
-    except RuntimeError as error:  # a fixture of the user's that needs the loop that runs now
-        raise TestkitError(
-            "TK404",
-            factory=factory.__name__,
-            fixture=meta.async_session_fixture,
-            found=f"not set up yet ({error})",
-            wanted="an AsyncSession",
-            instead=f"name {meta.async_session_fixture} among the arguments of the test",
-        ) from error
-
-
-def _of_meta(meta: Any) -> Any:
+def session_of_meta(meta: Any) -> Any:
+    """Return the session that factory-boy's own options name, None without."""
     if meta.sqlalchemy_session_factory is not None:
         return meta.sqlalchemy_session_factory()
     return meta.sqlalchemy_session
-
-
-def one_at_a_time(session: AsyncSession) -> asyncio.Lock:
-    """Return the lock of a session: an AsyncSession takes no two tasks at once."""
-    return _turns.setdefault(session, asyncio.Lock())
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Factories and the rows that they make: TK402 to TK410."""
+"""Factories and the rows that they make: TK402 to TK410, TK421."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROWS: Final[dict[str, Message]] = {
     ),
     "TK404": Message(
         "A factory needs another kind of session",
-        "{factory} needs {wanted} from {fixture}; it is {found}.\nEither {instead}.",
+        "{factory} needs {wanted} from {fixture}; it is {found}.\nWhat to do: {instead}.",
         "{factory}",
         "create() and its like use a Session, acreate() and its like an AsyncSession.",
         "testkit explain TK404",
@@ -75,11 +75,13 @@ ROWS: Final[dict[str, Message]] = {
     ),
     "TK409": Message(
         "A fixture's name is taken",
-        "register({factory}) would define {name}, which {module} has already.",
+        "register({factory}) would define {name!r} in {module}: {reason}. Choose another:\n"
+        'register({factory}, name="...").',
         "{module}",
-        "Two factories of one model were registered, or something of that name is imported.",
+        "Two factories of one model were registered, something of that name is imported, or it is none\n"
+        "that a fixture can have.",
         "testkit explain TK409",
-        'Choose another one: register(ModuleFactory, name="other").',
+        "Two names are needed: that of the row, and the same with _factory.",
     ),
     "TK410": Message(
         "A parent is not committed",
@@ -88,5 +90,14 @@ ROWS: Final[dict[str, Message]] = {
         "What one session did not commit, another cannot see, nor refer to.",
         "testkit explain TK410",
         "Commit it there, create both in one session, or make the parent by its factory.",
+    ),
+    "TK421": Message(
+        "A relationship was given what is no row",
+        "{factory} was given {value!r} for {relationship}, which takes a {target}.\n"
+        "Its key is {key}: give that one, or a {target}.",
+        "{factory}",
+        "A relationship holds the row itself; the column beside it holds the key.",
+        "testkit explain TK421",
+        "With the key alone no parent is made; it must be that of a row that is there.",
     ),
 }

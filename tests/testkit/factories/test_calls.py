@@ -20,7 +20,8 @@ from factory.declarations import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship, synonym
 
-from testkit.factories import Factory
+from testkit.core.messages import TestkitError
+from testkit.factories import Factory, Unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -413,3 +414,64 @@ def test_the_model_is_found_among_several_type_arguments() -> None:
 
     assert isinstance(CrudClubFactory.build(), Club)
     assert isinstance(LabelledClubFactory.build(), Club)
+
+
+@pytest.mark.parametrize("given", ["a text", 7, {"id": 7}])
+@pytest.mark.parametrize("how", ["build", "create", "payload"])
+def test_what_is_no_row_is_refused_where_one_belongs(how: str, given: object) -> None:
+    with pytest.raises(TestkitError) as caught:
+        getattr(GameFactory, how)(home=given)
+
+    assert caught.value.code == "TK421"
+    assert "takes a Club.\nIts key is home_id" in str(caught.value)
+
+
+class Place(Base):
+    """An association: each of its parents may come twice, but not together."""
+
+    __tablename__ = "place"
+    club_id: Mapped[int] = mapped_column(sa.ForeignKey("club.id"), primary_key=True)
+    region_id: Mapped[int] = mapped_column(sa.ForeignKey("region.id"), primary_key=True)
+    club: Mapped[Club] = relationship()
+    region: Mapped[Region] = relationship()
+
+
+def test_bulk_makes_the_parent_that_tells_rows_apart_beside_one_that_is_given(
+    tables: Database,
+) -> None:
+    class PlaceFactory(Factory[Place]):
+        pass
+
+    club = ClubFactory.create()
+    keys = [*PlaceFactory.bulk(3, club=club), *PlaceFactory.bulk(3, club_id=club.id)]
+    with ClubFactory.default(club):
+        keys += PlaceFactory.bulk(3)
+
+    assert (len(set(keys)), {key[0] for key in keys}) == (9, {club.id})
+
+
+class Code(Base):
+    __tablename__ = "code"
+    code: Mapped[str] = mapped_column(sa.String(12), primary_key=True)
+
+
+def test_a_drawn_name_keeps_to_its_column_and_a_natural_key_is_in_the_payload() -> None:
+    class CodeFactory(Factory[Code]):
+        code: Any = Unique("A long Prefix")
+
+    class DrawnFactory(Factory[Code]):
+        pass
+
+    assert len({CodeFactory.build().code for _ in range(20)}) == 20
+    assert len(CodeFactory.build().code) <= 12
+    assert list(DrawnFactory.payload()) == ["code"]
+
+
+def test_a_declaration_of_what_the_model_has_not_is_named() -> None:
+    class MisspeltFactory(Factory[Club]):
+        nmae = "x"
+
+    with pytest.raises(TestkitError) as caught:
+        MisspeltFactory.build()
+
+    assert caught.value.code == "TK402"

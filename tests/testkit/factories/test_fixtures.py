@@ -53,8 +53,16 @@ async def test_they_serve_asynchronous_tests(http_route: HTTPRoute) -> None:
     assert http_route.id > 0
 
 
-def test_a_name_that_is_taken_is_refused() -> None:
+@pytest.mark.parametrize("name", [None, "database", "request", "team lead", "class", ""])
+def test_a_name_that_is_taken_or_none_is_refused(name: str | None) -> None:
     with pytest.raises(TestkitError) as caught:
-        register(HTTPRouteFactory)
+        register(HTTPRouteFactory, name=name)
 
     assert caught.value.code == "TK409"
+
+
+def test_what_is_no_factory_is_refused() -> None:
+    with pytest.raises(TestkitError) as caught:
+        register(HTTPRoute)
+
+    assert caught.value.code == "TK405"

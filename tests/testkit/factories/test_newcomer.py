@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.suites import Suite
+from tests.support.suites import WITHOUT, Suite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,3 +77,14 @@ def test_each_of_them_ends_with_what_a_person_can_act_on(tmp_path: Path) -> None
     assert "duplicate key value violates unique constraint" in outcome.messages
     assert "thing-main-" in outcome.messages
     assert "TK307: A statement waited 2 s for a lock" in outcome.text
+
+
+@pytest.mark.slow
+def test_a_synchronous_project_needs_no_greenlet(tmp_path: Path) -> None:
+    """SQLAlchemy no longer brings it along."""
+    suite = Suite(tmp_path, test_it=SUITE)
+    suite.configure('env = { DATABASE_URL = "{database.url}" }')
+    suite.write("sitecustomize.py", WITHOUT.replace("{module}", "greenlet"))
+    outcome = suite.run("-k", "reads")
+
+    outcome.check(passed=2)
