@@ -44,7 +44,8 @@ class RunningTest:
     ``session`` gives the test's ``db_session`` (the user's own fixture of that name, if there is
     one), set up on first use; ``request`` is the test's, for fixtures of other names. ``made``
     holds what factories created, until the test has ended: a session refers to its objects weakly,
-    and the garbage collector must not decide whether a parent is still at hand.
+    and the garbage collector must not decide whether a parent is still at hand. ``chances`` are the
+    generators of values that need not be unique.
 
     ``doing`` names for people what runs: a node id, or a fixture wider than a test with its place;
     it is empty elsewhere. ``owner`` is another object for each of them, also for a rerun.
@@ -56,6 +57,7 @@ class RunningTest:
         self.session: Callable[[], Any] | None = None
         self.request: Any = None
         self.made: list[object] = []
+        self.chances: dict[str, Any] = {}
         self.doing = ""
         self.owner = object()
         self.unique: Callable[[str], str] | None = None
@@ -96,24 +98,25 @@ class RunningTest:
         if self._begun:
             self.end(self.owner)
         self._begun = True
-        self.doing, self.owner = nodeid, object()
+        self.doing, self.owner, self.chances = nodeid, object(), {}
 
     def end_test(self) -> None:
         """Forget the test."""
         self.session = self.request = None
         self.made.clear()
         self.end(self.owner)
-        self.doing, self.owner = "", object()
+        self.doing, self.owner, self.chances = "", object(), {}
 
     @contextlib.contextmanager
     def apart(self, owner: object, doing: str) -> Iterator[None]:
         """Set up something wider than a test: the test's session is not its own."""
-        before = self.session, self.request, self.doing, self.owner
+        before = self.session, self.request, self.doing, self.owner, self.chances
         self.session, self.request, self.doing, self.owner = None, None, doing, owner
+        self.chances = {}
         try:
             yield
         finally:
-            self.session, self.request, self.doing, self.owner = before
+            self.session, self.request, self.doing, self.owner, self.chances = before
 
     def end(self, owner: object) -> None:
         """Let what a test or fixture drew be drawn again, where that comes round."""

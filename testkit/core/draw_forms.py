@@ -51,7 +51,10 @@ def large(token: str, count: int) -> int:
 def counts_in(value: str, token: str) -> list[int]:
     """Return the counts that stand in a value behind the token, in whichever form and case."""
     text = value.lower()
-    found = [int(count) for count in re.findall(f"(?:^|[^0-9a-f]){token}-([0-9]{{4,7}})", text)]
+    behind = re.findall(f"(?:^|[^0-9a-f]){token}-([0-9]{{4,7}})", text)
+    # What follows may be the caller's: a count of more than four digits does not begin with 0.
+    found = [int(digits[:4]) for digits in behind]
+    found += [int(digits) for digits in behind if digits[0] != "0"]
     start = base36(int(token, 16), _TOKEN_DIGITS)
     alone = f"(?<![0-9a-z]){start}([0-9a-z]{{4}})(?![0-9a-z])"
     found += [int(count, len(_DIGITS)) for count in re.findall(alone, text)]

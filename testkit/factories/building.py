@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from factory.builder import StepBuilder
 
 from testkit.core.current import current
+from testkit.factories.chance import begin_chance
 from testkit.factories.registry import default_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Builder(StepBuilder):
             found = default_of(meta.model)
             if found is not None:
                 return found
+        if parent_step is None:
+            begin_chance()
         if current.profile is None:
             return super().build(parent_step, force_sequence)  # type: ignore[no-untyped-call]
         with current.profile.making(meta.factory, self.strategy):

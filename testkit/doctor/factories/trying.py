@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -24,7 +25,7 @@ from testkit.doctor.factories.objects import (
 from testkit.doctor.factories.overrides import declared_by, overrides_of
 from testkit.doctor.factories.trial import Failure, Trial
 from testkit.factories import Factory, bound_to
-from testkit.factories.chance import random_for
+from testkit.factories.chance import begin_chance
 from testkit.factories.registry import all_factories
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def trials_of(factory: Any, engine: Engine) -> Iterator[Trial]:
     for trait in ("", *traits_of(factory)):
         # Values by chance are the same each time, whatever was tried before.
         with current.apart(object(), f"{factory.__module__}.{factory.__qualname__} {trait}"):
-            random_for("")  # seeds what factory-boy draws from as well
+            begin_chance()
+            random.seed(current.doing)  # by which declarations of the project's own may draw
             yield _trial(factory, trait, engine)
 
 

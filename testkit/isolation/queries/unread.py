@@ -60,6 +60,9 @@ class StatementsOfTest(Recording):
             self.told.append((whom == "test", sent.statement))
 
 
+_DEFINES: Final = frozenset(("create", "alter"))
+
+
 def use_of(statements: Iterable[Told], look_up: Callable[[], Schema]) -> Use:
     """Return what became of the rows that factories wrote.
 
@@ -69,16 +72,19 @@ def use_of(statements: Iterable[Told], look_up: Callable[[], Schema]) -> Use:
     """
     tables: set[str] = set()
     others: list[frozenset[str]] = []
+    defines = False
     for of_factory, statement in statements:
         if of_factory:
             tables |= _inserted_into(statement)
-        elif tables:
-            words = _words(statement)
-            if words & tables:
-                return "read"
+            continue
+        words = _words(statement)
+        defines = defines or bool(words & _DEFINES)
+        if words & tables:
+            return "read"
+        if tables:
             others.append(words)
-    if not tables:
-        return "unclear"
+    if not tables or (defines and others):
+        return "unclear"  # a view of the test's own is gone by now
     return _use_by_others(tables, others, look_up()) if others else "unread"
 
 

@@ -293,9 +293,8 @@ def test_values_that_need_not_be_unique_repeat_with_the_seed(
 ) -> None:
     def drawn(seed: int, doing: str) -> list[tuple[Any, ...]]:
         monkeypatch.setattr(current, "seed", seed)
-        monkeypatch.setattr(current, "doing", "elsewhere")
-        TeamFactory.build()
         monkeypatch.setattr(current, "doing", doing)
+        monkeypatch.setattr(current, "chances", {})
         return [(each.size, each.founded, each.budget) for each in TeamFactory.build_batch(5)]
 
     assert drawn(1, "test_a") == drawn(1, "test_a")
@@ -303,18 +302,25 @@ def test_values_that_need_not_be_unique_repeat_with_the_seed(
     assert drawn(1, "test_a") != drawn(1, "test_b")
 
 
-def test_those_of_factory_boys_own_faker_repeat_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_so_do_those_of_factory_boys_faker_whatever_fixture_is_set_up_between_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class FakedFactory(Factory[Team]):
         motto = factory.Faker("sentence")  # type: ignore[attr-defined,no-untyped-call]  # its stubs
 
-    def drawn() -> list[str | None]:
+    def drawn(*, apart: bool) -> list[tuple[str | None, int]]:
         monkeypatch.setattr(current, "seed", 1)
-        monkeypatch.setattr(current, "doing", "elsewhere")
-        FakedFactory.build()
         monkeypatch.setattr(current, "doing", "test_a")
-        return [each.motto for each in FakedFactory.build_batch(3)]
+        monkeypatch.setattr(current, "chances", {})
+        found = [FakedFactory.build()]
+        if apart:
+            with current.apart(object(), "module fixture x of test_a.py"):
+                FakedFactory.build_batch(5)
+        found += FakedFactory.build_batch(2)
+        assert len({each.motto for each in found}) == 3
+        return [(each.motto, each.size) for each in found]
 
-    assert drawn() == drawn()
+    assert drawn(apart=False) == drawn(apart=True)
 
 
 def test_unique_values_differ_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
