@@ -6,10 +6,11 @@ import contextlib
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from factory.builder import StepBuilder
+from factory.builder import BuildStep, Resolver, StepBuilder, parse_declarations
 
 from testkit.core.current import current
 from testkit.factories.chance import begin_chance
+from testkit.factories.derived import Derived
 from testkit.factories.registry import default_of
 
 if TYPE_CHECKING:
@@ -34,9 +35,34 @@ class Builder(StepBuilder):
         if parent_step is None:
             begin_chance()
         if current.profile is None:
-            return super().build(parent_step, force_sequence)  # type: ignore[no-untyped-call]
+            return self._built(parent_step, force_sequence)
         with current.profile.making(meta.factory, self.strategy):
-            return super().build(parent_step, force_sequence)  # type: ignore[no-untyped-call]
+            return self._built(parent_step, force_sequence)
+
+    def _built(self, parent_step: Any, force_sequence: int | None) -> Any:
+        """Do what factory-boy's builder does; nothing is copied where nothing was given."""
+        meta = self.factory_meta
+        before, behind = meta.pre_declarations, meta.post_declarations
+        if self.extras:
+            before, behind = parse_declarations(self.extras, base_pre=before, base_post=behind)  # type: ignore[no-untyped-call]
+        sequence = self.force_init_sequence if force_sequence is None else force_sequence
+        if sequence is None:
+            sequence = meta.next_sequence()
+        step = _Step(builder=self, sequence=sequence, parent_step=parent_step)  # type: ignore[no-untyped-call]
+        step.resolve(before)
+        args, fields = meta.prepare_arguments(step.attributes)
+        made = meta.instantiate(step=step, args=args, kwargs=fields)
+        if behind.declarations:
+            results = {}
+            for name in behind.sorted():
+                hook = behind[name]
+                results[name] = hook.declaration.evaluate_post(
+                    instance=made, step=step, overrides=hook.context
+                )
+            meta.use_postgeneration_results(instance=made, step=step, results=results)
+        else:
+            meta.use_postgeneration_results(instance=made, step=step, results={})
+        return made
 
     def recurse(self, factory_meta: Any, extras: dict[str, Any]) -> Any:
         """Return the builder of a nested factory; a dict or list of a payload is built as one."""
@@ -44,6 +70,20 @@ class Builder(StepBuilder):
         if _hookless.get() and not hasattr(type(factory_meta), "shape"):
             found.strategy = "build"
         return found
+
+
+class _Step(BuildStep):
+    """A step that gets what nobody declared without a detour by the resolver's attributes."""
+
+    def resolve(self, declarations: Any) -> None:
+        """Evaluate all declarations, in their order."""
+        self.stub = Resolver(declarations=declarations, step=self, sequence=self.sequence)  # type: ignore[no-untyped-call]
+        values: dict[str, Any] = vars(self.stub)["_Resolver__values"]
+        contexts = declarations.contexts
+        for name, declared in declarations.declarations.items():
+            if name not in values and isinstance(declared, Derived) and not contexts.get(name):
+                values[name] = declared.value(self.stub, self)
+            self.attributes[name] = values[name] if name in values else getattr(self.stub, name)
 
 
 @contextlib.contextmanager

@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from factory.declarations import SKIP, BaseDeclaration
+from factory.declarations import SKIP
 
 from testkit.core.messages import TestkitError
 from testkit.factories.chance import random_for
-from testkit.factories.construct import unknown_attribute
+from testkit.factories.derived import Derived
 from testkit.factories.drawing import draws_now
 
 if TYPE_CHECKING:
@@ -28,38 +28,11 @@ __all__ = [
     "Combination",
     "Combined",
     "Default",
-    "Derived",
     "Drawn",
     "Later",
     "Plain",
     "Underivable",
 ]
-
-
-class Derived(BaseDeclaration):
-    """One that nobody declared: quicker than what factory-boy does around ``evaluate``."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-
-    def evaluate_pre(self, instance: Any, step: Any, overrides: Any) -> Any:
-        """Return the value. Raises TK402 for what is given as of a parent."""
-        if overrides:
-            raise no_parent(step, overrides)
-        return self.value(instance, step)
-
-    def value(self, instance: Any, step: Any) -> Any:
-        """Return the value for the object that is being made."""
-        raise NotImplementedError
-
-
-def no_parent(step: Any, overrides: Any) -> TestkitError:
-    """Return TK402 for what was given as of a parent, ``title__x``, and is of a plain value."""
-    meta, extras = step.builder.factory_meta, step.builder.extras
-    wrong = [name for name in extras if any(name.endswith(f"__{key}") for key in overrides)]
-    return unknown_attribute(
-        meta.factory.__name__, min(wrong, default="?"), meta.known, meta.model.__name__
-    )
 
 
 class Default(Derived):

@@ -189,6 +189,11 @@ class FactoryOptions(SQLAlchemyOptions):
         )
 
     @cached_property
+    def accepted(self) -> frozenset[str]:
+        """The names that can be passed to the model, or set behind it."""
+        return self.shape.settable | accepted_by(self.model) | {*self.rename.values()}
+
+    @cached_property
     def known(self) -> frozenset[str]:
         """The names that a call may give."""
         declared = {*self.base_declarations, *self.parameters, *self.rename.values()}
@@ -201,8 +206,8 @@ class FactoryOptions(SQLAlchemyOptions):
         args, fields = super().prepare_arguments(attributes)  # type: ignore[no-untyped-call]
         if is_hookless():
             fields = {name: each for name, each in fields.items() if name not in self._post}
-        known = self.shape.settable | accepted_by(self.model) | {*self.rename.values()}
-        unknown = {each for each in fields.keys() - known if not hasattr(self.model, each)}
+        unknown = fields.keys() - self.accepted
+        unknown = {each for each in unknown if not hasattr(self.model, each)}
         if unknown and self.factory.builds_itself():
             raise unknown_attribute(
                 self.factory.__name__, min(unknown), self.known, self.model.__name__

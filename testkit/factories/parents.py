@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from factory.declarations import SKIP, BaseDeclaration, Maybe, SelfAttribute, SubFactory
 
 from testkit.core.messages import TestkitError
-from testkit.factories.declarations import Derived
+from testkit.factories.derived import Derived
 from testkit.factories.registry import default_of, factory_for
 
 if TYPE_CHECKING:
