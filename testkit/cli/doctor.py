@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from testkit.cli.findings import FORMS
+from testkit.cli.findings import FORMS, relative
 from testkit.cli.settings import find_settings
 from testkit.core.addresses import kinds_named
 from testkit.core.messages import TestkitError
@@ -76,8 +76,10 @@ def _reported(run: Run, paths: Sequence[Path], codes: Collection[str], form: str
         raise TestkitError("TK433", code=code, root=run.root)
     if "no_tables" in answer:
         raise TestkitError("TK434", reason=answer["no_tables"], root=run.root)
+    skipped = answer["summary"]["skipped"]
+    answer["summary"]["skipped"] = {relative(path): reason for path, reason in skipped.items()}
     for path, reason in answer["summary"]["skipped"].items():
-        click.echo(f"testkit: {path} skips itself: {reason}", err=True)
+        click.echo(f"testkit: {path} is left out: {reason}", err=True)
     findings = [Finding(**each) for each in answer["findings"]]
     click.echo(FORMS[form](findings, answer["summary"]))
     return 1 if findings else 0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from testkit.doctor.finding import Finding
 
-__all__ = ["FORMS"]
+__all__ = ["FORMS", "relative"]
 
 _HEADINGS: Final = ("code", "severity", "where", "what")
 
@@ -28,7 +28,7 @@ def as_text(findings: Sequence[Finding], summary: Mapping[str, Any]) -> str:
 def as_json(findings: Sequence[Finding], summary: Mapping[str, Any]) -> str:
     """Return one object with ``version``, ``findings`` and ``summary``."""
     rows = [
-        {**dataclasses.asdict(each), "path": _relative(each.path), "message": each.message}
+        {**dataclasses.asdict(each), "path": relative(each.path), "message": each.message}
         for each in findings
     ]
     return json.dumps({"version": 1, "findings": rows, "summary": summary}, indent=2)
@@ -44,7 +44,7 @@ def as_markdown(findings: Sequence[Finding], summary: Mapping[str, Any]) -> str:
 def as_github(findings: Sequence[Finding], summary: Mapping[str, Any]) -> str:
     """Return a workflow command for each finding, which shows it beside the line."""
     lines = [
-        f"::{each.severity} file={_property(_relative(each.path))},line={each.line}"
+        f"::{each.severity} file={_property(relative(each.path))},line={each.line}"
         f",col={each.column},title={_property(f'{each.code} {each.subject}'.strip())}"
         f"::{_data(each.message)}"
         for each in findings
@@ -67,10 +67,11 @@ def _closing(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _place(finding: Finding) -> str:
-    return f"{_relative(finding.path)}:{finding.line}:{finding.column}"
+    return f"{relative(finding.path)}:{finding.line}:{finding.column}"
 
 
-def _relative(path: str) -> str:
+def relative(path: str) -> str:
+    """Return the path as it is seen from the current folder, whole where it lies elsewhere."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 

@@ -25,10 +25,12 @@ class Call:
 
     ``single`` says that one object was asked for, so that its hooks find it written; ``element``
     that the next call within this one is one of its batch, not somebody's who wants the row now.
+    ``inner`` counts the latter that go on: the outermost call decides how the row is written.
     """
 
     def __init__(self) -> None:
         self.single = self.element = False
+        self.inner = 0
         self._made: list[tuple[Session, Any]] = []
         self._sessions: dict[Session, str | None] = {}
         self._began: list[Session] = []
@@ -43,7 +45,8 @@ class Call:
     def settle(self, session: Session, persistence: str | None) -> None:
         """Let the factory that was called decide, whatever those of its parents would do."""
         self.uses(session, persistence)
-        self._sessions[session] = persistence
+        if not self.inner:
+            self._sessions[session] = persistence
 
     def add(self, session: Session, made: Any) -> None:
         """Add an object to the session, and keep it until the test has ended."""
@@ -79,7 +82,8 @@ class Call:
             if made in session.new:
                 session.expunge(made)
             elif made in session:  # flushed, in a transaction that somebody else began
-                session.delete(made)
+                with contextlib.suppress(InvalidRequestError):
+                    session.delete(made)
 
     def _load_what_the_server_made(self, session: Session) -> None:
         # Under asyncio it could not be loaded when somebody reads it.

@@ -185,9 +185,14 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
         with calling() as call:
             call.single = call.single or not inner
             element, call.element = call.element, False
-            made = cls._made(strategy, params)
-            if inner and not element:
+            if not inner or element:
+                return cls._made(strategy, params)
+            call.inner += 1
+            try:
+                made = cls._made(strategy, params)
                 call.flush()  # whoever wants it in the middle of something reads its key
+            finally:
+                call.inner -= 1
         return made
 
     @classmethod

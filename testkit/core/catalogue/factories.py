@@ -11,14 +11,15 @@ __all__ = ["FACTORIES"]
 FACTORIES: Final[dict[str, Message]] = {
     "TK401": Message(
         "A factory has no session",
-        "{factory} was asked to create a row outside a test.",
+        "{factory} was asked to create a row outside a test.\n"
+        "{factory}.build() needs no session, and in a block of bound_to(session) there is one.",
         "{factory}",
         "Factories write through the db_session of the running test; during collection, and in\n"
         "plain fixtures of module or session scope, there is none.",
         "testkit explain TK401",
         "Make the fixture one of @testkit.shared, whose set-up has a session for factories, or move the call\n"
-        "into a test or a function-scoped fixture. {factory}.build() makes an object without a database;\n"
-        "sqlalchemy_session_factory = ... in its Meta names a session of yours.",
+        "into a test or a function-scoped fixture. sqlalchemy_session_factory = ... in its Meta names a session\n"
+        "of yours; testkit.factories.bound_to(session) gives one for a block.",
     ),
     "TK411": Message(
         "Every value of a column is in use",

@@ -24,7 +24,7 @@ from testkit.doctor.factories.failing import failure_of
 from testkit.doctor.factories.files import find_files
 from testkit.doctor.factories.imports import Imports, declared_in, with_project
 from testkit.doctor.factories.judging import of_factory, of_file
-from testkit.doctor.factories.trying import traits_of, trials_of
+from testkit.doctor.factories.trying import is_asynchronous, traits_of, trials_of
 from testkit.system.files import write_private
 
 if TYPE_CHECKING:
@@ -69,18 +69,24 @@ def _checked(
         except Exception as error:  # noqa: BLE001 - a type or listener of the project's
             return {"no_tables": failure_of(error).text}
     found = [each for path, failure in imports.failed.items() for each in of_file(path, failure)]
+    left_out = {str(path): reason for path, reason in imports.skipped.items()}
     for file, factory in factories:
         name = factory.__qualname__
+        if is_asynchronous(factory):
+            left_out[f"{file.path}::{name}"] = (
+                "its create() is asynchronous, and cannot be tried here"
+            )
+            continue
         place = file.classes.get(name, (1, 1))
         found += of_factory(file.path, place, name, trials_of(factory, engine))
     found = [each for each in found if each.code in order["codes"]]
     engine.dispose()
     summary = {
         **_counts(found),
-        "factories": len(factories),
+        "factories": sum(not is_asynchronous(factory) for _, factory in factories),
         "traits": sum(len(traits_of(factory)) for _, factory in factories),
         "files": len(files),
-        "skipped": {str(path): reason for path, reason in imports.skipped.items()},
+        "skipped": left_out,
     }
     return {"findings": [dataclasses.asdict(each) for each in found], "summary": summary}
 

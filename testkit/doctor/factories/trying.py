@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,9 +34,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-__all__ = ["traits_of", "trials_of"]
+__all__ = ["is_asynchronous", "traits_of", "trials_of"]
 
 _DEFERRED: Final = sa.text("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def is_asynchronous(factory: Any) -> bool:
+    """Return whether creating a row gives a coroutine, which only the project could await."""
+    return any(
+        inspect.iscoroutinefunction(getattr(factory, name))
+        for name in ("create", "_create", "_save")
+    )
 
 
 def traits_of(factory: Any) -> list[str]:

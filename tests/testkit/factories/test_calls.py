@@ -475,3 +475,20 @@ def test_a_declaration_of_what_the_model_has_not_is_named() -> None:
         MisspeltFactory.build()
 
     assert caught.value.code == "TK402"
+
+
+def test_a_call_within_a_hook_does_not_decide_how_the_outer_one_is_written(
+    tables: Database,
+) -> None:
+    class FlushedFactory(Factory[Region]):
+        class Meta:
+            sqlalchemy_session_persistence = "flush"
+
+    class HookedFactory(Factory[Club]):
+        @factory.post_generation  # type: ignore[attr-defined,untyped-decorator]  # its stubs
+        def with_region(self: Any, *_: object, **__: object) -> None:
+            FlushedFactory.create()
+
+    HookedFactory.create()
+
+    assert (count(tables, Club), count(tables, Region)) == (1, 1)

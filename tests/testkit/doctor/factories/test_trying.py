@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from testkit.doctor.factories.judging import of_factory
-from testkit.doctor.factories.trying import trials_of
+from testkit.doctor.factories.trying import is_asynchronous, trials_of
 from testkit.factories import Factory
 
 if TYPE_CHECKING:
@@ -419,3 +419,12 @@ def test_what_one_call_finds_the_next_one_finds(tables: Database) -> None:
 
     assert list(first) == [("TD106", "")]
     assert found(ByChance, tables) == first
+
+
+def test_what_only_a_loop_could_create_is_told_from_the_rest() -> None:
+    class AwaitedFactory(SQLAlchemyModelFactory):
+        @classmethod
+        async def _create(cls, *_: Any, **__: Any) -> None: ...
+
+    assert is_asynchronous(AwaitedFactory)
+    assert not is_asynchronous(Factory)
