@@ -275,7 +275,7 @@ WAITING: Final = """
 """
 
 
-@pytest.mark.slow
+@pytest.mark.soak  # it waits for as long as the doctor does
 def test_a_factory_that_waits_for_its_own_row_gives_up(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.write("tests/factories.py", WAITING)

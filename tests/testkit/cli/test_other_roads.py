@@ -191,6 +191,7 @@ class ShopFactory(Factory[Shop]):
 """
 
 
+@pytest.mark.soak
 def test_the_doctor_tries_factories_on_any_road(project: Path, road: dict[str, str]) -> None:
     (project / "factories.py").write_text(FACTORIES)
     done = called("doctor", "--select", "factories", folder=project, **road)

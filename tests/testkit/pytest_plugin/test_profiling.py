@@ -220,8 +220,14 @@ def test_without_it_nothing_is_told(tmp_path: Path) -> None:
     assert "factories took" not in outcome.text
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("how", [(), ("-n", "2"), ("--testkit-isolation=clone",)])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(("-n", "2"), marks=pytest.mark.slow),
+        pytest.param((), marks=pytest.mark.soak),
+        pytest.param(("--testkit-isolation=clone",), marks=pytest.mark.soak),
+    ],
+)
 def test_tests_are_told_apart_by_what_became_of_their_rows(
     tmp_path: Path, how: tuple[str, ...]
 ) -> None:
@@ -253,7 +259,7 @@ def test_a_test_that_failed_is_not_judged(tmp_path: Path) -> None:
     assert "not judged" not in outcome.text
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_server_that_a_factory_starts_is_no_reason_not_to_judge(tmp_path: Path) -> None:
     tests = "from models import OrderFactory\ndef test_it():\n    OrderFactory.create()\n"
     suite = Suite(tmp_path, models=MODELS)
