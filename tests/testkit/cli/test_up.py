@@ -142,7 +142,7 @@ def test_runs_of_the_checkout_use_what_stands_and_leave_it_as_it_was(checkout: C
     assert found == []
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_another_database_of_a_test_goes_from_what_stands(checkout: Checkout) -> None:
     checkout.write(
         "test_it.py",
@@ -191,7 +191,7 @@ def test_several_runs_at_once_and_workers_share_what_stands(checkout: Checkout) 
     assert [process.returncode for process in running] == [0, 0], texts
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_another_checkout_and_other_settings_start_their_own(
     checkout: Checkout, tmp_path: Path
 ) -> None:
@@ -430,7 +430,7 @@ def test_up_says_that_the_schema_has_changed_and_keeps_the_data(checkout: Checko
     assert rows == [(7,)]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_down_says_how_many_databases_of_runs_went_with_it(checkout: Checkout) -> None:
     checkout.up("--no-redis")
     checkout.write(

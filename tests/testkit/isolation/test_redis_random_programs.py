@@ -73,7 +73,7 @@ def test_any_program_is_undone(
     assert difference(client, keyspace, steps) == {}
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @settings(max_examples=300, deadline=None, suppress_health_check=CHECKS, phases=PHASES)
 @given(steps=STEPS)
 def test_any_of_many_programs_is_undone(

@@ -185,7 +185,15 @@ def test_nothing_is_left_of_a_run_that_was_killed_at_any_moment(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("program", ["initdb", "postgres --boot", "postgres --single", "migrate"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        "initdb",
+        "migrate",
+        pytest.param("postgres --boot", marks=pytest.mark.soak),
+        pytest.param("postgres --single", marks=pytest.mark.soak),
+    ],
+)
 def test_nothing_is_left_of_a_run_that_was_killed_while_it_built_a_template(
     ground: Callable[[str], Ground], program: str
 ) -> None:

@@ -125,7 +125,13 @@ def not_passed(outcome: Outcome) -> int:
     return len(outcome.tests) - list(outcome.tests.values()).count("passed")
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "two workers"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((), id="one process"),
+        pytest.param(("-n", "2"), marks=pytest.mark.soak, id="two workers"),
+    ],
+)
 @pytest.mark.parametrize("victim", ["Postgres", "Redis"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_server_that_is_killed_ends_the_run_with_one_message(

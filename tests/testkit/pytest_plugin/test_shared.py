@@ -341,7 +341,7 @@ def test_what_pytest_says_of_a_fixture_it_says_of_a_shared_one(suite: Suite) -> 
     assert "A fixture that goes on too long." in shown.text
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_mypy_knows_it(tmp_path: Path) -> None:
     file = tmp_path / "typed.py"
     file.write_text(

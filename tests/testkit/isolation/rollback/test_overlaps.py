@@ -184,7 +184,7 @@ def asleep(shared: RolledBack) -> bool:
 # --- a thread that goes on from test to test
 
 
-@pytest.mark.parametrize("tests", [8, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tests", [8, pytest.param(60, marks=pytest.mark.soak)])
 def test_a_thread_of_the_application_goes_on_from_test_to_test(
     shared: RolledBack, tests: int
 ) -> None:
