@@ -82,10 +82,10 @@ class BoyVendorFactory(SQLAlchemyModelFactory):
 
     class Meta:  # noqa: D106 - factory-boy's
         model = Vendor
-        sqlalchemy_session_factory = lambda: _session  # noqa: E731
+        sqlalchemy_session_factory = lambda: _session  # noqa: E731 - an attribute, not a function
         sqlalchemy_session_persistence = "commit"
 
-    name = Sequence(lambda n: f"vendor-{n}")  # type: ignore[no-untyped-call]  # no types there
+    name = Sequence(lambda n: f"vendor-{n}")
 
 
 class BoyProductFactory(SQLAlchemyModelFactory):
@@ -93,18 +93,18 @@ class BoyProductFactory(SQLAlchemyModelFactory):
 
     class Meta:  # noqa: D106 - factory-boy's
         model = Product
-        sqlalchemy_session_factory = lambda: _session  # noqa: E731
+        sqlalchemy_session_factory = lambda: _session  # noqa: E731 - an attribute, not a function
         sqlalchemy_session_persistence = "commit"
 
-    vendor = SubFactory(BoyVendorFactory)  # type: ignore[no-untyped-call]  # no types there
-    name = Sequence(lambda n: f"product-{n}")  # type: ignore[no-untyped-call]  # no types there
-    email = Sequence(lambda n: f"product-{n}@example.com")  # type: ignore[no-untyped-call]  # no types there
-    title = Faker("word")  # type: ignore[no-untyped-call]  # no types there
-    amount = Faker("pyint")  # type: ignore[no-untyped-call]  # no types there
-    price = Faker("pydecimal", left_digits=6, right_digits=2)  # type: ignore[no-untyped-call]  # no types there
-    rating = Faker("pyfloat")  # type: ignore[no-untyped-call]  # no types there
-    released = Faker("date_object")  # type: ignore[no-untyped-call]  # no types there
-    seen_at = Faker("date_time", tzinfo=dt.UTC)  # type: ignore[no-untyped-call]  # no types there
+    vendor = SubFactory(BoyVendorFactory)
+    name = Sequence(lambda n: f"product-{n}")
+    email = Sequence(lambda n: f"product-{n}@example.com")
+    title = Faker("word")
+    amount = Faker("pyint")
+    price = Faker("pydecimal", left_digits=6, right_digits=2)
+    rating = Faker("pyfloat")
+    released = Faker("date_object")
+    seen_at = Faker("date_time", tzinfo=dt.UTC)
 
 
 def _by_hand(number: int) -> dict[str, Any]:

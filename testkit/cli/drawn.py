@@ -35,7 +35,7 @@ class _Draw:
 def who_drew(value: str) -> str:
     """Return a table of everybody who drew the value, the newest first.
 
-    Of texts and large numbers the time is that of the test's first draw. Raises TK412 where nobody
+    Of texts the time is that of the test's first draw. Raises TK412 where nobody
     is known.
     """
     root = root_above(Path.cwd(), "draws") or Path.cwd()

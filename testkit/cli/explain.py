@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Final
 
 import click
 
 from testkit.core.catalogue import CATALOGUE
-from testkit.core.messages import TestkitError, explain
+from testkit.core.messages import TestkitError, explain, nearest
 from testkit.doctor.groups import ALL_RULES
 
 __all__ = ["command"]
@@ -40,10 +39,8 @@ def command(what: str | None) -> None:
         click.echo(who_drew(what))
     except TestkitError as error:
         if _LIKE_A_CODE.fullmatch(what):
-            nearest = difflib.get_close_matches(
-                what.upper(), [*CATALOGUE, *ALL_RULES], n=1, cutoff=0
-            )[0]
-            click.echo(str(TestkitError("TK502", code=what, nearest=nearest)), err=True)
+            code = nearest(what.upper(), [*CATALOGUE, *ALL_RULES])
+            click.echo(str(TestkitError("TK502", code=what, nearest=code)), err=True)
             raise SystemExit(2) from None
         click.echo(str(error), err=True)
         raise SystemExit(1) from None

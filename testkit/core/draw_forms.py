@@ -6,12 +6,11 @@ import functools
 import re
 from typing import Final
 
-__all__ = ["COUNTS", "base36", "compact", "counts_in", "large", "readable"]
+__all__ = ["COUNTS", "base36", "compact", "counts_in", "readable"]
 
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TOKEN_DIGITS: Final = 7  # of 32 bits in base 36
 _COUNT_DIGITS: Final = 4
-_COUNT_BITS: Final = 31
 #: Counts are smaller than this, so that every form has room for them.
 COUNTS: Final = len(_DIGITS) ** _COUNT_DIGITS
 
@@ -43,11 +42,6 @@ def compact(token: str, count: int) -> str:
     return base36(int(token, 16), _TOKEN_DIGITS) + base36(count, _COUNT_DIGITS)
 
 
-def large(token: str, count: int) -> int:
-    """Return a number of 63 bits, another one for every token and count."""
-    return int(token, 16) << _COUNT_BITS | count
-
-
 def counts_in(value: str, token: str) -> list[int]:
     """Return the counts that stand in a value behind the token, in whichever form and case."""
     text = value.lower()
@@ -58,10 +52,6 @@ def counts_in(value: str, token: str) -> list[int]:
     start = base36(int(token, 16), _TOKEN_DIGITS)
     alone = f"(?<![0-9a-z]){start}([0-9a-z]{{4}})(?![0-9a-z])"
     found += [int(count, len(_DIGITS)) for count in re.findall(alone, text)]
-    for digits in re.findall("[0-9]{1,19}", text):
-        high, count = divmod(int(digits), 1 << _COUNT_BITS)
-        if high == int(token, 16) > 0:
-            found.append(count)
     return sorted({count for count in found if 0 < count < COUNTS})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from testkit.core.draw_forms import COUNTS, base36, compact, large, readable
+from testkit.core.draw_forms import COUNTS, base36, compact, readable
 from testkit.core.messages import TestkitError
 
 if TYPE_CHECKING:
@@ -109,11 +109,6 @@ class Draws:
                 self._note(space, number, str(number))
         return number
 
-    def large(self) -> int:
-        """Return a number of 63 bits that nobody else draws."""
-        with self._lock:
-            return large(*self._next())
-
     def release(self, owner: object) -> None:
         """Let the numbers be drawn again that a test or fixture drew: it has ended."""
         with self._lock:
@@ -181,7 +176,7 @@ class _Noting:
 
     def __init__(self, draws: Draws) -> None:
         self._draws = draws
-        self.text, self.large = draws.text, draws.large
+        self.text = draws.text
         self.numbers: list[tuple[str, int]] = []
 
     def number(self, space: str, size: int) -> int:

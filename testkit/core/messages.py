@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from testkit.core.catalogue.message import Message
 
-__all__ = ["TestkitError", "explain", "missing_extra", "render"]
+__all__ = ["TestkitError", "explain", "missing_extra", "nearest", "render"]
 
 
 class TestkitError(Exception):
@@ -45,6 +48,11 @@ _EXTRAS: Final = {
     "docker": ("the road docker", "docker"),
     "testcontainers": ("the road docker", "docker"),
 }
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the known word that looks most like this one; there must be one."""
+    return difflib.get_close_matches(word, list(known), n=1, cutoff=0)[0]
 
 
 def render(code: str, /, **values: object) -> str:

@@ -6,13 +6,12 @@ Later wins: ``[tool.testkit]``, ``TESTKIT_<KEY>``, ``--testkit-<key>``.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
-from testkit.core.messages import TestkitError
+from testkit.core.messages import TestkitError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -333,9 +332,9 @@ def unknown_key(given: str, source: str) -> TestkitError:
     """Return TK001 for a key, or for a flag of the command line, that does not exist."""
     key = given.removeprefix(flag("")).replace("-", "_")
     return TestkitError(
-        "TK001", key=given, nearest=_nearest(key), source=source, known=", ".join(_BY_KEY)
+        "TK001",
+        key=given,
+        nearest=nearest(key.lower(), _BY_KEY),
+        source=source,
+        known=", ".join(_BY_KEY),
     )
-
-
-def _nearest(key: str) -> str:
-    return difflib.get_close_matches(key.lower(), _BY_KEY, n=1, cutoff=0)[0]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Final
 
-from testkit.core.messages import TestkitError
+from testkit.core.messages import TestkitError, nearest
 from testkit.doctor.factories import RULES
 
 if TYPE_CHECKING:
@@ -36,5 +35,5 @@ def _codes(name: str) -> Iterable[str]:
     if name.upper() in ALL_RULES:
         return [name.upper()]
     known = {each.casefold(): each for each in (*GROUPS, *ALL_RULES)}
-    nearest = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0)[0]
-    raise TestkitError("TK432", name=name, nearest=known[nearest], known=", ".join(known.values()))
+    like = known[nearest(name.casefold(), known)]
+    raise TestkitError("TK432", name=name, nearest=like, known=", ".join(known.values()))

@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 
 from testkit.core.current import current
 from testkit.core.messages import TestkitError
-from testkit.factories.sessions import bound_session, session_of_meta
+from testkit.factories.sessions import bound_session, session_of_meta, wrong_session
 
 __all__ = ["async_session_of", "one_at_a_time"]
 
+_WANTED: Final = "an AsyncSession"
 _turns: Final[WeakKeyDictionary[AsyncSession, asyncio.Lock]] = WeakKeyDictionary()
 
 
@@ -23,7 +24,7 @@ def async_session_of(factory: Any) -> AsyncSession:
 
     A test that uses a ``db_session`` which is asynchronous means that one. Raises TK401, TK404.
     """
-    meta = factory._meta  # noqa: SLF001
+    meta = factory._meta  # noqa: SLF001 - factory-boy's
     bound = bound_session(meta.session_fixture)
     found = bound_session(meta.async_session_fixture)
     if found is None and isinstance(bound, AsyncSession):
@@ -34,14 +35,8 @@ def async_session_of(factory: Any) -> AsyncSession:
     if isinstance(found, async_scoped_session):
         found = found()
     if not isinstance(found, AsyncSession):
-        raise TestkitError(
-            "TK404",
-            factory=factory.__name__,
-            fixture=meta.async_session_fixture,
-            found=type(found).__name__,
-            wanted="an AsyncSession",
-            instead="call the method without an a before its name, create() and the like",
-        )
+        instead = "call the method without an a before its name, create() and the like"
+        raise wrong_session(factory, meta.async_session_fixture, type(found), _WANTED, instead)
     return found
 
 
@@ -59,14 +54,9 @@ def _async_fixture(factory: Any, meta: Any) -> Any:
     try:
         return request.getfixturevalue(meta.async_session_fixture)
     except RuntimeError as error:  # a fixture of the user's that needs the loop that runs now
-        raise TestkitError(
-            "TK404",
-            factory=factory.__name__,
-            fixture=meta.async_session_fixture,
-            found=f"not set up yet ({error})",
-            wanted="an AsyncSession",
-            instead=f"name {meta.async_session_fixture} among the arguments of the test",
-        ) from error
+        name = meta.async_session_fixture
+        instead = f"name {name} among the arguments of the test"
+        raise wrong_session(factory, name, f"not set up yet ({error})", _WANTED, instead) from error
 
 
 def one_at_a_time(session: AsyncSession) -> asyncio.Lock:

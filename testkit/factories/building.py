@@ -44,29 +44,26 @@ class Builder(StepBuilder):
         meta = self.factory_meta
         before, behind = meta.pre_declarations, meta.post_declarations
         if self.extras:
-            before, behind = parse_declarations(self.extras, base_pre=before, base_post=behind)  # type: ignore[no-untyped-call]
+            before, behind = parse_declarations(self.extras, base_pre=before, base_post=behind)
         sequence = self.force_init_sequence if force_sequence is None else force_sequence
         if sequence is None:
             sequence = meta.next_sequence()
-        step = _Step(builder=self, sequence=sequence, parent_step=parent_step)  # type: ignore[no-untyped-call]
+        step = _Step(builder=self, sequence=sequence, parent_step=parent_step)  # type: ignore[no-untyped-call]  # factory-boy's
         step.resolve(before)
         args, fields = meta.prepare_arguments(step.attributes)
         made = meta.instantiate(step=step, args=args, kwargs=fields)
-        if behind.declarations:
-            results = {}
-            for name in behind.sorted():
-                hook = behind[name]
-                results[name] = hook.declaration.evaluate_post(
-                    instance=made, step=step, overrides=hook.context
-                )
-            meta.use_postgeneration_results(instance=made, step=step, results=results)
-        else:
-            meta.use_postgeneration_results(instance=made, step=step, results={})
+        results = {}
+        for name in behind.sorted() if behind.declarations else ():
+            hook = behind[name]
+            results[name] = hook.declaration.evaluate_post(
+                instance=made, step=step, overrides=hook.context
+            )
+        meta.use_postgeneration_results(instance=made, step=step, results=results)
         return made
 
     def recurse(self, factory_meta: Any, extras: dict[str, Any]) -> Any:
         """Return the builder of a nested factory; a dict or list of a payload is built as one."""
-        found: Any = super().recurse(factory_meta, extras)  # type: ignore[no-untyped-call]
+        found: Any = super().recurse(factory_meta, extras)  # type: ignore[no-untyped-call]  # factory-boy's
         if _hookless.get() and not hasattr(type(factory_meta), "shape"):
             found.strategy = "build"
         return found
@@ -77,7 +74,7 @@ class _Step(BuildStep):
 
     def resolve(self, declarations: Any) -> None:
         """Evaluate all declarations, in their order."""
-        self.stub = Resolver(declarations=declarations, step=self, sequence=self.sequence)  # type: ignore[no-untyped-call]
+        self.stub = Resolver(declarations=declarations, step=self, sequence=self.sequence)
         values: dict[str, Any] = vars(self.stub)["_Resolver__values"]
         contexts = declarations.contexts
         for name, declared in declarations.declarations.items():

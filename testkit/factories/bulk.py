@@ -10,11 +10,12 @@ from factory.declarations import SKIP, Maybe, SelfAttribute, SubFactory
 
 from testkit.factories.building import Builder, without_hooks
 from testkit.factories.chance import random_for
-from testkit.factories.construct import check_uuids, is_pending, key_of
+from testkit.factories.construct import check_parents, check_uuids, is_pending, key_of
 from testkit.factories.declarations import Default, Drawn, Plain
 from testkit.factories.looking import parents_look_outward
 from testkit.factories.parents import Parent, ParentKey
 from testkit.factories.registry import default_of
+from testkit.factories.sessions import own_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ def insert_rows(factory: Any, session: Session, size: int, fields: dict[str, Any
     if size < 1:
         return []
     meta = factory._meta  # noqa: SLF001 - factory-boy's place for options
+    check_parents(factory.__name__, fields, meta.shape.parents)
     if parents_look_outward(meta):
         return [_flat(key_of(made)) for made in factory.create_batch(size, **fields)]
     rows = _rows(meta, session, size, fields)
@@ -65,7 +67,7 @@ def _rows(meta: Any, session: Session, size: int, fields: dict[str, Any]) -> lis
 
 def _row(meta: Any, fields: dict[str, Any]) -> dict[str, Any]:
     with without_hooks():
-        values = vars(Builder(meta, dict(fields), "stub").build())  # type: ignore[no-untyped-call]
+        values = vars(Builder(meta, dict(fields), "stub").build())  # type: ignore[no-untyped-call]  # factory-boy's
     columns, links = meta.shape.attributes, {link.name for link in meta.shape.parents}
     found = {name: value for name, value in values.items() if name in columns}
     if values.keys() - columns - links:
@@ -145,11 +147,7 @@ class _Parents:
         if locals_ <= self.keys[0].keys():
             return
         if link.name in self._fields:
-            given = self._fields[link.name]
-            if is_pending(given):
-                self._session.add(given)
-                self._session.flush()
-            self._take(link, [given])
+            self._take(link, [self._own(link, self._fields[link.name])])
             return
         declarations = self._meta.pre_declarations.declarations
         declaration = declarations.get(link.name or min(locals_))
@@ -159,7 +157,7 @@ class _Parents:
         extra = {**getattr(declaration, "_defaults", {}), **_deep(self._fields, link.name)}
         default = None if extra else default_of(link.target)
         if default is not None:
-            self._take(link, [default])
+            self._take(link, [self._own(link, default)])
             return
         shared = {remote: local for local, remote in link.pairs if local in self.keys[0]}
         extra.update({remote: self.keys[0][local] for remote, local in shared.items()})
@@ -168,6 +166,15 @@ class _Parents:
         parents = factory.create_batch(count, **extra)
         self._session.flush()
         self._take(link, parents)
+
+    def _own(self, link: ParentLink, parent: Any) -> Any:
+        """Return a row whose key can be read: as this session has it, written if need be."""
+        name = self._meta.factory.__name__
+        found = own_copy(self._session, name, link.name or link.target.__name__, parent)
+        if is_pending(found):
+            self._session.add(found)
+            self._session.flush()
+        return found
 
     def _chosen(self, declaration: Any) -> Any:
         """Return what a trait, asked for or not, leaves of a declaration."""
@@ -198,7 +205,7 @@ def _parent_factory(declaration: Any, child: Any) -> Any:
     if isinstance(declaration, Parent):
         return declaration.factory_beside(child)
     if isinstance(declaration, SubFactory):
-        return declaration.get_factory()  # type: ignore[no-untyped-call]
+        return declaration.get_factory()
     return None
 
 

@@ -87,9 +87,9 @@ class Call:
 
     def _load_what_the_server_made(self, session: Session) -> None:
         # Under asyncio it could not be loaded when somebody reads it.
-        for of, made in self._made:
+        for of, made in self._made if is_asynchronous(session) else ():
             state = sa.inspect(made)
-            if is_asynchronous(session) and of is session and state.expired_attributes:
+            if of is session and state.expired_attributes:
                 session.refresh(made, list(state.expired_attributes))
 
 

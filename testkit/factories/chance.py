@@ -41,7 +41,7 @@ class _Chances:
                 for each, state in zip(generators, chances[_STATE], strict=True):
                     each.setstate(state)
             else:
-                factory.random.reseed_random(_number(_STATE))  # type: ignore[no-untyped-call]
+                factory.random.reseed_random(_number(_STATE))
             self._last = chances
         return chances
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import sqlalchemy as sa
 from factory.base import StubObject
 from sqlalchemy.orm import InstanceState
 
-from testkit.core.messages import TestkitError
+from testkit.core.messages import TestkitError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -113,15 +112,9 @@ def unknown_attribute(factory: str, name: str, known: Iterable[str], model: str)
         factory=factory,
         attribute=name,
         model=model,
-        nearest=nearest_attribute(name, names),
+        nearest=nearest(name, names),
         known=", ".join(names),
     )
-
-
-def nearest_attribute(name: str, known: Iterable[str]) -> str:
-    """Return the known name that looks most like the one given."""
-    names = list(known)
-    return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=0)), "nothing")
 
 
 def key_of(made: object) -> tuple[Any, ...]:

@@ -178,9 +178,6 @@ class _Cycle:
     def text(self, prefix: str, *, length: int | None = None, space: str = "text") -> str:
         return draws_now().text(prefix, length=length, space=space)
 
-    def large(self) -> int:
-        return draws_now().large()
-
 
 class Later(Derived):
     """A value greater than that of another column."""

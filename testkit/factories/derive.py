@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -206,18 +205,15 @@ class _Probe:
         self.size = _WIDE
         self.by_number = False
 
-    def text(self, prefix: str, *, length: int | None = None, space: str = "text") -> str:  # noqa: ARG002
-        if length is not None and length < len(str(_WIDE)) - 2:
+    def text(self, prefix: str, *, length: int | None = None, space: str = "text") -> str:  # noqa: ARG002 - the contract of Draws
+        if length is not None:
             self.size = min(self.size, 36**length)
         return "a" * min(length or 8, 8)
 
-    def number(self, space: str, size: int) -> int:  # noqa: ARG002
+    def number(self, space: str, size: int) -> int:  # noqa: ARG002 - likewise
         self.size = min(self.size, size)
         self.by_number = True
         return 0
-
-    def large(self) -> int:
-        return uuid.uuid4().int >> 65
 
 
 def _probed(make: Callable[[Any], object]) -> _Probe:

@@ -18,7 +18,7 @@ class Derived(BaseDeclaration):
     """One that nobody declared: quicker than what factory-boy does around ``evaluate``."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # factory-boy's
 
     def evaluate_pre(self, instance: Any, step: Any, overrides: Any) -> Any:
         """Return the value. Raises TK402 for what is given as of a parent."""

@@ -167,7 +167,7 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
     @classmethod
     async def _in_async(cls, call: Callable[[], Any]) -> Any:
         # SQLAlchemy's half for asyncio needs greenlet, which synchronous projects may not have.
-        from testkit.factories.async_sessions import async_session_of, one_at_a_time  # noqa: PLC0415
+        from testkit.factories.async_sessions import async_session_of, one_at_a_time  # noqa: PLC0415 - see above
 
         session = async_session_of(cls)
         async with one_at_a_time(session):
@@ -177,7 +177,7 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
     def _generate(cls, strategy: str, params: dict[str, Any]) -> Any:
         meta: Any = cls._meta
         if meta.abstract:
-            return super()._generate(strategy, params)  # type: ignore[no-untyped-call]
+            return super()._generate(strategy, params)  # type: ignore[no-untyped-call]  # factory-boy's
         cls._original_params = params
         if strategy != "create":
             return cls._made(strategy, params)
@@ -199,7 +199,7 @@ class Factory(SQLAlchemyModelFactory, Generic[T], metaclass=FactoryMeta):
     def _made(cls, strategy: str, params: dict[str, Any]) -> Any:
         meta: Any = cls._meta
         try:
-            return Builder(meta, params, strategy).build()  # type: ignore[no-untyped-call]
+            return Builder(meta, params, strategy).build()  # type: ignore[no-untyped-call]  # factory-boy's
         except InvalidDeclarationError as error:
             roots = {name: name.split("__")[0] for name in params if "__" in name}
             declared = {*meta.pre_declarations, *meta.post_declarations}

@@ -28,11 +28,7 @@ def register(factory: type, *, name: str | None = None) -> None:
     if not hasattr(made, "_meta"):
         raise TestkitError("TK405", factory="register", model=f"{made!r}, no factory")
     model: str = made._meta.model.__name__  # noqa: SLF001 - factory-boy's place for options
-    chosen = (
-        name
-        if name is not None
-        else re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", model).lower()
-    )
+    chosen = name if name is not None else _WORDS.sub("_", model).lower()
     module = sys._getframe(1).f_globals  # noqa: SLF001 - fixtures belong to who calls
 
     def row() -> Iterator[Any]:

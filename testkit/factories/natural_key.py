@@ -20,7 +20,7 @@ __all__ = ["find", "inserted_or_found", "natural_key"]
 
 def natural_key(factory: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the attributes of the key, and their values among the fields. Raises TK408."""
-    meta = factory._meta  # noqa: SLF001
+    meta = factory._meta  # noqa: SLF001 - factory-boy's
     named = tuple(meta.sqlalchemy_get_or_create)
     groups = [named] if named else [sorted(group) for group in meta.shape.keys]
     by_relation = {link.name: link.pairs for link in meta.shape.parents if link.name in fields}
@@ -44,7 +44,7 @@ def natural_key(factory: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def find(session: Session, factory: Any, key: Mapping[str, Any]) -> Any:
     """Return the row with this key, or None."""
-    model = factory._meta.model  # noqa: SLF001
+    model = factory._meta.model  # noqa: SLF001 - factory-boy's
     return session.scalars(sa.select(model).filter_by(**key)).one_or_none()
 
 

@@ -14,6 +14,7 @@ from factory.base import FactoryMetaClass, OptionDefault
 from factory.builder import DeclarationSet, parse_declarations
 from factory.declarations import SubFactory, Trait
 from factory.enums import SPLITTER
+from factory.utils import sort_ordered_objects
 
 from testkit.core.messages import TestkitError
 from testkit.factories.building import is_hookless, making
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FactoryMeta", "FactoryOptions"]
 
-_NO_HOOKS: Final = DeclarationSet()  # type: ignore[no-untyped-call]
+_NO_HOOKS: Final = DeclarationSet()
 # Two threads may be the first to use a factory; parents are completed inside.
 _completing: Final = threading.RLock()
 
@@ -56,15 +57,16 @@ class FactoryOptions(SQLAlchemyOptions):
     sqlalchemy_session_persistence: str | None
 
     def __init__(self) -> None:
-        self._declared = self._completed = False
-        super().__init__()  # type: ignore[no-untyped-call]
+        self._declared = False
+        self._all: dict[str, Any] | None = None
+        super().__init__()  # type: ignore[no-untyped-call]  # factory-boy's
 
     def _build_default_options(self) -> list[OptionDefault]:
         return [
-            *super()._build_default_options(),  # type: ignore[no-untyped-call]
-            OptionDefault("session_fixture", "db_session", inherit=True),  # type: ignore[no-untyped-call]
-            OptionDefault("async_session_fixture", "async_db_session", inherit=True),  # type: ignore[no-untyped-call]
-            OptionDefault("derived", False, inherit=False),  # type: ignore[no-untyped-call]
+            *super()._build_default_options(),  # type: ignore[no-untyped-call]  # factory-boy's
+            OptionDefault("session_fixture", "db_session", inherit=True),
+            OptionDefault("async_session_fixture", "async_db_session", inherit=True),
+            OptionDefault("derived", False, inherit=False),
         ]
 
     def contribute_to_class(
@@ -80,7 +82,7 @@ class FactoryOptions(SQLAlchemyOptions):
         if model is not None and getattr(meta, "model", None) is None:
             own = {k: v for k, v in vars(meta or object).items() if not k.startswith("_")}
             meta = type("Meta", (meta,) if meta else (), {**own, "model": model})
-        super().contribute_to_class(factory, meta, base_meta, base_factory, params)  # type: ignore[no-untyped-call]
+        super().contribute_to_class(factory, meta, base_meta, base_factory, params)  # type: ignore[no-untyped-call]  # factory-boy's
         if (
             not isinstance(base_meta, FactoryOptions)
             and self.sqlalchemy_session_persistence is None
@@ -115,34 +117,28 @@ class FactoryOptions(SQLAlchemyOptions):
 
     @property
     def declarations(self) -> dict[str, Any]:
-        """Return what is declared, the mapper's part included once it is known."""
-        own: dict[str, Any] = self.base_declarations
-        if self._completed:
-            self.base_declarations = {**self._derived, **own, **self._key_aware}
-        try:
-            found: dict[str, Any] = super().declarations
-        finally:
-            self.base_declarations = own
-        if self._completed:
-            return found
-        # What a trait gives a parent may be given to one that is still to be derived.
-        return {name: each for name, each in found.items() if SPLITTER not in name}
+        """Return what is declared, the mapper's part included once it is known.
+
+        Until then, without what a trait gives a parent, which may be still to be derived.
+        """
+        if self._all is not None:
+            return self._all
+        declared: dict[str, Any] = super().declarations
+        return {name: each for name, each in declared.items() if SPLITTER not in name}
 
     def _complete(self) -> None:
-        if self._completed or not self._declared or self.abstract:
-            return
-        with _completing:
-            self._complete_once()
+        if self._all is None and self._declared and not self.abstract:
+            with _completing:
+                if self._all is None:
+                    self._find_all()
 
-    def _complete_once(self) -> None:
-        if not self._completed:
-            self._derived, self._key_aware = self._find_derived(), self._find_key_aware()
-            self._completed = True
-            try:
-                self._pre, self.post_declarations = parse_declarations(self.declarations)  # type: ignore[no-untyped-call]
-            except BaseException:
-                self._completed = False
-                raise
+    def _find_all(self) -> None:
+        found = {**self._find_derived(), **self.base_declarations, **self._find_key_aware()}
+        parameters = sort_ordered_objects(self.parameters.items(), getter=lambda item: item[1])
+        for name, each in parameters:
+            found.update(each.as_declarations(name, found))
+        self._pre, self._post = parse_declarations(found)
+        self._all = found  # last: another thread may look without the lock
 
     def _find_derived(self) -> dict[str, Any]:
         hidden = {
@@ -196,14 +192,13 @@ class FactoryOptions(SQLAlchemyOptions):
     @cached_property
     def known(self) -> frozenset[str]:
         """The names that a call may give."""
-        declared = {*self.base_declarations, *self.parameters, *self.rename.values()}
-        return self.shape.settable | accepted_by(self.model) | declared
+        return self.accepted | {*self.base_declarations, *self.parameters}
 
     def prepare_arguments(
         self, attributes: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Check the names and UUIDs of what will be passed to the model. Raises TK402, TK403."""
-        args, fields = super().prepare_arguments(attributes)  # type: ignore[no-untyped-call]
+        """Check what will be passed to the model. Raises TK402, TK403, TK421."""
+        args, fields = super().prepare_arguments(attributes)  # type: ignore[no-untyped-call]  # factory-boy's
         if is_hookless():
             fields = {name: each for name, each in fields.items() if name not in self._post}
         unknown = fields.keys() - self.accepted
@@ -229,13 +224,13 @@ class FactoryOptions(SQLAlchemyOptions):
         if step.builder.strategy == "stub":  # which would lose them
             kwargs = {**dict(zip(self.inline_args, args, strict=True)), **kwargs}
         with making(step):
-            made = super().instantiate(step, args, kwargs)  # type: ignore[no-untyped-call]
+            made = super().instantiate(step, args, kwargs)  # type: ignore[no-untyped-call]  # factory-boy's
         step.is_made = True
         return made
 
     def use_postgeneration_results(self, step: Any, instance: Any, results: dict[str, Any]) -> None:
         """Write what the post-generation hooks changed."""
-        super().use_postgeneration_results(step, instance, results)  # type: ignore[no-untyped-call]
+        super().use_postgeneration_results(step, instance, results)  # type: ignore[no-untyped-call]  # factory-boy's
         if results and step.builder.strategy == "create":
             self.factory.note_hooks()
 
@@ -251,11 +246,11 @@ class FactoryMeta(FactoryMetaClass):
 
     def __new__(mcs, name: str, bases: tuple[type, ...], attributes: dict[str, Any]) -> Any:
         """Create a factory class."""
-        chosen = next((b._options_class for b in bases if hasattr(b, "_options_class")), None)  # noqa: SLF001
+        chosen = next((b._options_class for b in bases if hasattr(b, "_options_class")), None)  # noqa: SLF001 - factory-boy's
         if chosen is not None and not issubclass(chosen, FactoryOptions):
             # factory-boy takes the options of the first base that has some.
             bases = (type("MixedIn", (), {"_options_class": FactoryOptions}), *bases)
-        return super().__new__(mcs, name, bases, attributes)  # type: ignore[no-untyped-call]
+        return super().__new__(mcs, name, bases, attributes)  # type: ignore[no-untyped-call]  # factory-boy's
 
 
 def _type_argument(factory: Any) -> Any:

@@ -35,7 +35,7 @@ class Parent(BaseDeclaration):
     UNROLL_CONTEXT_BEFORE_EVALUATION = False
 
     def __init__(self, link: ParentLink, root: Any, rivals: Sequence[Rival] = ()) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # factory-boy's
         self.link, self._root, self._rivals = link, root, rivals
         self._keys = tuple(local for local, _ in link.pairs)
 
@@ -106,7 +106,7 @@ def _value(place: tuple[Any, str], rival: Rival, local: str, instance: Any, step
 
 def _leads_to(target: type, link: ParentLink, factory: Any) -> bool:
     """Return whether rows of that model have a row of the link's as their own parent."""
-    shape = factory_for(target, factory.root_class(), factory)._meta.shape  # noqa: SLF001
+    shape = factory_for(target, factory.root_class(), factory)._meta.shape  # noqa: SLF001 - factory-boy's
     return any(issubclass(link.target, each.target) for each in shape.parents)
 
 
@@ -119,7 +119,7 @@ def _among_parents_of(row: Any, link: ParentLink, key: dict[str, Any]) -> Any:
 
 def _link_to(factory: Any, row: Any, local: str) -> str | None:
     """Return the relationship by which the parent itself refers to that row, if it has one."""
-    for link in factory._meta.shape.parents if row is not None else ():  # noqa: SLF001
+    for link in factory._meta.shape.parents if row is not None else ():  # noqa: SLF001 - factory-boy's
         alone = [mine for mine, _ in link.pairs] == [local]
         if link.name is not None and alone and isinstance(row, link.target):
             return str(link.name)
@@ -196,7 +196,7 @@ class ParentOrKey(SubFactory):
     """A SubFactory that somebody declared, skipped where the call gave the key itself."""
 
     def __init__(self, declared: SubFactory, keys: Sequence[str]) -> None:
-        super().__init__("not.used")  # type: ignore[no-untyped-call]
+        super().__init__("not.used")  # type: ignore[no-untyped-call]  # factory-boy's
         self.__dict__.update(vars(declared))
         self._keys = keys
 
@@ -206,4 +206,4 @@ class ParentOrKey(SubFactory):
         given = step.builder.extras
         if given and any(key in given for key in self._keys):
             return SKIP
-        return super().evaluate(instance, step, extra)  # type: ignore[no-untyped-call]
+        return super().evaluate(instance, step, extra)  # type: ignore[no-untyped-call]  # factory-boy's

@@ -30,7 +30,7 @@ def payload_of(factory: Any, fields: dict[str, Any]) -> dict[str, Any]:
     """Return what the factory would give the model, without what the model has a default for."""
     meta = factory._meta  # noqa: SLF001 - factory-boy's place for options
     given = {name.partition("__")[0] for name in fields}
-    values = vars(Builder(meta, dict(fields), "stub").build())  # type: ignore[no-untyped-call]
+    values = vars(Builder(meta, dict(fields), "stub").build())  # type: ignore[no-untyped-call]  # factory-boy's
     found: dict[str, Any] = {}
     for name, value in values.items():
         private = name.startswith("_")  # a hybrid, mostly, stands for it

@@ -70,7 +70,7 @@ def _choose(model: type, root: Any, child: Any) -> Any:
         for each in candidates:
             if not any(other is not each and issubclass(each, other) for other in candidates):
                 return each
-    options = {name: getattr(child._meta, name, None) for name in _SESSION_OPTIONS}  # noqa: SLF001
+    options = {name: getattr(child._meta, name, None) for name in _SESSION_OPTIONS}  # noqa: SLF001 - factory-boy's
     key = (model, *map(id, options.values()))
     if key not in _derived:
         made = _with_identity(model)

@@ -1,4 +1,4 @@
-"""Which session a factory writes through, and how what it made is written."""
+"""Which session a factory writes through."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ __all__ = [
     "own_copy",
     "session_of",
     "session_of_meta",
+    "wrong_session",
 ]
 
 _bound: ContextVar[Mapping[str, Any]] = ContextVar("testkit_sessions")
@@ -63,15 +64,24 @@ def session_of(factory: Any) -> Session:
     if isinstance(found, scoped_session):
         found = found()
     if not isinstance(found, Session):
-        raise TestkitError(
-            "TK404",
-            factory=factory.__name__,
-            fixture=meta.session_fixture,
-            found=type(found).__name__,
-            wanted="a Session",
-            instead="await the method with an a before its name, acreate() and the like",
-        )
+        instead = "await the method with an a before its name, acreate() and the like"
+        raise wrong_session(factory, meta.session_fixture, type(found), "a Session", instead)
     return found
+
+
+def wrong_session(
+    factory: Any, fixture: str, found: object, wanted: str, instead: str
+) -> TestkitError:
+    """Return TK404 for what a fixture gives, or would give."""
+    name = getattr(found, "__name__", found)
+    return TestkitError(
+        "TK404",
+        factory=factory.__name__,
+        fixture=fixture,
+        found=name,
+        wanted=wanted,
+        instead=instead,
+    )
 
 
 def _of_the_test(factory: Any, fixture: str) -> Any:
@@ -95,7 +105,7 @@ def in_session(factory: Any, session: Session) -> Iterator[None]:
 
     It is the inner one of an AsyncSession.
     """
-    meta = factory._meta  # noqa: SLF001
+    meta = factory._meta  # noqa: SLF001 - factory-boy's
     session.info[_ASYNCHRONOUS] = True
     with bound_to(session, fixture=meta.session_fixture):
         yield

@@ -27,7 +27,7 @@ _MOST_OF_NUMBERS: Final = 5_000_000
 
 @dataclass(frozen=True, slots=True)
 class LoggedCount:
-    """Who drew texts and large numbers from a count on; ``at`` is a Unix time."""
+    """Who drew texts from a count on; ``at`` is a Unix time."""
 
     first: int
     doing: str

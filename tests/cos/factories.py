@@ -14,12 +14,12 @@ class ModuleFactory(Factory[Module]):
     """A module that never sent a heartbeat."""
 
     class Params:
-        inactive = Trait(active=False)  # type: ignore[no-untyped-call]  # no types there
+        inactive = Trait(active=False)
 
 
 class HealthStatusFactory(Factory[HealthStatus]):
     """What a module of its own reported; ``module__last_active`` says when it was last heard."""
 
     class Params:
-        healthy = Trait(status=HealthState.HEALTHY)  # type: ignore[no-untyped-call]
-        degraded = Trait(status=HealthState.DEGRADED)  # type: ignore[no-untyped-call]
+        healthy = Trait(status=HealthState.HEALTHY)
+        degraded = Trait(status=HealthState.DEGRADED)

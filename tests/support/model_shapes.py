@@ -431,7 +431,7 @@ class Employee(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(sa.String(20))
     badge: Mapped[str] = mapped_column(sa.String(30), unique=True)
-    __mapper_args__ = {"polymorphic_on": kind, "polymorphic_identity": "employee"}  # noqa: RUF012
+    __mapper_args__ = {"polymorphic_on": kind, "polymorphic_identity": "employee"}  # noqa: RUF012 - SQLAlchemy's
 
 
 @shape
@@ -441,7 +441,7 @@ class Manager(Employee):
     __tablename__ = "manager_of_team"
     id: Mapped[int] = mapped_column(sa.ForeignKey("employee.id"), primary_key=True)
     team: Mapped[str] = mapped_column(sa.String(20))
-    __mapper_args__ = {"polymorphic_identity": "manager"}  # noqa: RUF012
+    __mapper_args__ = {"polymorphic_identity": "manager"}  # noqa: RUF012 - SQLAlchemy's
 
 
 @shape
@@ -449,7 +449,7 @@ class Intern(Employee):
     """Of the same table."""
 
     school: Mapped[str | None] = mapped_column(sa.String(20))
-    __mapper_args__ = {"polymorphic_identity": "intern"}  # noqa: RUF012
+    __mapper_args__ = {"polymorphic_identity": "intern"}  # noqa: RUF012 - SQLAlchemy's
 
 
 @shape
@@ -509,7 +509,7 @@ class Mixed(Stamped, Base):
     """A column of a mixin, in another schema than public."""
 
     __tablename__ = "mixed"
-    __table_args__ = {"schema": "elsewhere"}  # noqa: RUF012
+    __table_args__ = {"schema": "elsewhere"}  # noqa: RUF012 - SQLAlchemy's
     id: Mapped[int] = mapped_column(primary_key=True)
 
 

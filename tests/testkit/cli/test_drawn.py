@@ -33,11 +33,11 @@ def rows(value: str) -> list[str]:
     return who_drew(value).splitlines()[1:]
 
 
-def test_texts_and_large_numbers_are_found_whatever_stands_around_them(draws: Draws) -> None:
-    drawn = [draws.text("m"), draws.name("A b"), draws.text("m", length=12), str(draws.large())]
+def test_texts_are_found_whatever_stands_around_them(draws: Draws) -> None:
+    drawn = [draws.text("m"), draws.name("A b"), draws.text("m", length=12)]
     around = [rows(text) for value in drawn for text in (value, f"<{value.upper()}@a.example>\n")]
 
-    assert len(around) == 8
+    assert len(around) == 6
     for found in around:
         assert len(found) == 1
         assert re.match(r"test_a.py::test_it +gw1 +20\d\d-\d\d-\d\d \d\d:\d\d:\d\d +- ", found[0])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from testkit.core.draw_forms import COUNTS, base36, compact, counts_in, large, readable
+from testkit.core.draw_forms import COUNTS, base36, compact, counts_in, readable
 
 TOKENS: Final = st.integers(1, 2**32 - 1).map(lambda number: f"{number:08x}")
 COUNT: Final = st.integers(1, COUNTS - 1)
@@ -50,17 +50,12 @@ def test_the_compact_form_has_eleven_letters_and_digits(token: str, count: int) 
     assert re.fullmatch("[0-9a-z]{11}", compact(token, count))
 
 
-@given(token=TOKENS, count=COUNT)
-def test_a_large_number_has_63_bits(token: str, count: int) -> None:
-    assert 0 < large(token, count) < 2**63
-
-
 @given(token=TOKENS, count=COUNT, before=AROUND, behind=BEHIND, upper=st.booleans())
 def test_the_count_is_found_in_every_form_whatever_stands_around_it(
     token: str, count: int, before: str, behind: str, *, upper: bool
 ) -> None:
     named = str(readable("m", "gw1", token, count, length=None))
-    for form in (named, compact(token, count), str(large(token, count))):
+    for form in (named, compact(token, count)):
         value = before + (form.upper() if upper else form) + behind
 
         assert count in counts_in(value, token)
@@ -71,9 +66,9 @@ def test_the_count_of_another_process_is_not_taken_for_ours(
     token: str, other: str, count: int
 ) -> None:
     named = str(readable("m", "gw1", token, count, length=None))
-    values = (named, str(large(token, count)), compact(token, count))
+    values = (named, compact(token, count))
 
-    assert token == other or [counts_in(value, other) for value in values] == [[], [], []]
+    assert token == other or [counts_in(value, other) for value in values] == [[], []]
 
 
 @given(number=st.integers(0, 10**20), width=st.integers(0, 20))

@@ -71,14 +71,13 @@ def test_threads_draw_different_values(drawer: Drawer) -> None:
         return [
             draws.name("m"),
             draws.text("m", length=11),
-            draws.large(),
             draws.number("a.b", 10**9),
         ]
 
     with ThreadPoolExecutor(8) as threads:
         drawn = [value for values in threads.map(draw, range(500)) for value in values]
 
-    assert len(set(drawn)) == 2000
+    assert len(set(drawn)) == 1500
 
 
 def test_three_runs_of_one_test_draw_different_names(drawer: Drawer) -> None:

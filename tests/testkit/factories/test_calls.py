@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import factory
@@ -103,9 +107,9 @@ def count(database: Database, model: type[Base]) -> int | None:
 
 def test_a_declaration_reads_the_key_of_a_parent() -> None:
     class NotedFactory(Factory[Game]):
-        home: Any = SubFactory(ClubFactory)  # type: ignore[no-untyped-call]  # no types there
-        note: Any = LazyAttribute(lambda game: f"at {game.home.id}")  # type: ignore[no-untyped-call]
-        guest_id: Any = SelfAttribute("home.id")  # type: ignore[no-untyped-call]
+        home: Any = SubFactory(ClubFactory)
+        note: Any = LazyAttribute(lambda game: f"at {game.home.id}")
+        guest_id: Any = SelfAttribute("home.id")
 
     for game in [NotedFactory.create(), *NotedFactory.create_batch(2)]:
         assert (game.note, game.guest_id) == (f"at {game.home_id}", game.home_id)
@@ -113,7 +117,7 @@ def test_a_declaration_reads_the_key_of_a_parent() -> None:
 
 def test_a_row_that_a_declaration_creates_has_its_key(tables: Database) -> None:
     class LazyFactory(Factory[Game]):
-        home_id: Any = LazyFunction(lambda: ClubFactory.create().id)  # type: ignore[no-untyped-call]
+        home_id: Any = LazyFunction(lambda: ClubFactory.create().id)
 
     games = [LazyFactory.create(), *LazyFactory.create_batch(3)]
 
@@ -123,7 +127,7 @@ def test_a_row_that_a_declaration_creates_has_its_key(tables: Database) -> None:
 
 def test_a_row_within_something_that_is_no_row_is_written(tables: Database) -> None:
     class PairFactory(factory.DictFactory):  # type: ignore[name-defined,misc]  # its stubs
-        club: Any = SubFactory(ClubFactory)  # type: ignore[no-untyped-call]
+        club: Any = SubFactory(ClubFactory)
 
     pair: Any = PairFactory()
 
@@ -132,7 +136,7 @@ def test_a_row_within_something_that_is_no_row_is_written(tables: Database) -> N
 
 def test_a_related_factory_makes_its_own_other_parents(tables: Database) -> None:
     class HostFactory(Factory[Club]):
-        game: Any = RelatedFactory(GameFactory, factory_related_name="home")  # type: ignore[no-untyped-call]
+        game: Any = RelatedFactory(GameFactory, factory_related_name="home")
 
     club = HostFactory.create()
     with tables.session() as session:
@@ -179,7 +183,7 @@ def test_nothing_of_a_call_that_fails_is_written_by_the_next(
         return "fine"
 
     class FailingFactory(Factory[Game]):
-        note: Any = LazyFunction(fails)  # type: ignore[no-untyped-call]
+        note: Any = LazyFunction(fails)
 
     with pytest.raises(ZeroDivisionError):
         FailingFactory.create() if how == "create" else FailingFactory.create_batch(5)
@@ -201,7 +205,7 @@ def test_what_was_in_the_session_before_is_not_rolled_back(
 ) -> None:
     db_session.add(Club(name="mine"))
     with pytest.raises(ZeroDivisionError):
-        GameFactory.create(note=LazyFunction(lambda: 1 / 0))  # type: ignore[no-untyped-call]
+        GameFactory.create(note=LazyFunction(lambda: 1 / 0))
     db_session.commit()
 
     assert (count(tables, Club), count(tables, Game)) == (1, 0)
@@ -210,7 +214,7 @@ def test_what_was_in_the_session_before_is_not_rolled_back(
 def test_a_key_beside_the_sub_factory_of_a_trait_wins() -> None:
     class PlayedFactory(Factory[Game]):
         class Params:
-            played = Trait(home=SubFactory(ClubFactory))  # type: ignore[no-untyped-call]
+            played = Trait(home=SubFactory(ClubFactory))
 
     club = ClubFactory.create()
 
@@ -228,7 +232,7 @@ def test_bulk_heeds_synonyms_parents_without_a_row_and_hooks_of_nobody(tables: D
             raise AssertionError
 
     ClubFactory.bulk(1, title="by its synonym")
-    HookedFactory.bulk(3, home=ClubFactory.build(), note=LazyFunction(lambda: "x"))  # type: ignore[no-untyped-call]
+    HookedFactory.bulk(3, home=ClubFactory.build(), note=LazyFunction(lambda: "x"))
     with tables.session() as session:
         names = session.scalars(sa.select(Club.name)).all()
 
@@ -374,9 +378,9 @@ def test_parents_go_where_their_child_goes_and_others_where_they_belong(
 
     class CopyingFactory(Factory[Game]):
         class Params:
-            copy = SubFactory(ArchivedClubFactory)  # type: ignore[no-untyped-call]
+            copy = SubFactory(ArchivedClubFactory)
 
-        note: Any = LazyAttribute(lambda game: game.copy.name)  # type: ignore[no-untyped-call]
+        note: Any = LazyAttribute(lambda game: game.copy.name)
 
     ArchivedTownFactory.create()
     CopyingFactory.create()
@@ -417,10 +421,10 @@ def test_the_model_is_found_among_several_type_arguments() -> None:
 
 
 @pytest.mark.parametrize("given", ["a text", 7, {"id": 7}])
-@pytest.mark.parametrize("how", ["build", "create", "payload"])
+@pytest.mark.parametrize("how", ["build", "create", "payload", "bulk"])
 def test_what_is_no_row_is_refused_where_one_belongs(how: str, given: object) -> None:
     with pytest.raises(TestkitError) as caught:
-        getattr(GameFactory, how)(home=given)
+        getattr(GameFactory, how)(*[3] * (how == "bulk"), home=given)
 
     assert caught.value.code == "TK421"
     assert "takes a Club.\nIts key is home_id" in str(caught.value)
@@ -492,3 +496,41 @@ def test_a_call_within_a_hook_does_not_decide_how_the_outer_one_is_written(
     HookedFactory.create()
 
     assert (count(tables, Club), count(tables, Region)) == (1, 1)
+
+
+def test_bulk_takes_over_a_parent_of_another_session(tables: Database) -> None:
+    with tables.session() as other:
+        theirs = Club(name="theirs")
+        other.add(theirs)
+        other.commit()
+        GameFactory.bulk(2, home=theirs)
+        hidden = Club(name="hidden")
+        other.add(hidden)
+        with pytest.raises(TestkitError) as caught:
+            GameFactory.bulk(2, home=hidden)
+        other.rollback()
+
+    assert (caught.value.code, count(tables, Game)) == ("TK410", 2)
+
+
+def test_threads_that_are_the_first_to_use_a_factory_find_all_of_it(
+    request: pytest.FixtureRequest,
+) -> None:
+    request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
+    sys.setswitchinterval(1e-6)
+    for _ in range(30):
+
+        class FreshFactory(Factory[Club]):
+            pass
+
+        together = threading.Barrier(4)
+
+        def build(made: type[FreshFactory] = FreshFactory, all_: Any = together) -> str:
+            all_.wait()
+            return made.build().name
+
+        with ThreadPoolExecutor(4) as threads:
+            names = [each.result() for each in [threads.submit(build) for _ in range(4)]]
+
+        assert len(set(names)) == 4
+        assert all(name.startswith("club-") for name in names)

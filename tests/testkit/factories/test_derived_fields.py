@@ -78,7 +78,7 @@ class Strange(Base):
 
 @pytest.fixture(scope="module")
 def tables(database: Database) -> Database:
-    Base.metadata.create_all(database.engine, [Team.__table__, Player.__table__])  # type: ignore[list-item]
+    Base.metadata.create_all(database.engine, [Team.__table__, Player.__table__])  # type: ignore[list-item]  # a FromClause to mypy
     return database
 
 
@@ -201,7 +201,7 @@ def test_factories_of_factory_boy_can_be_mixed_in(tables: Database) -> None:
         class Meta:
             model = Team
 
-        name = factory.Sequence(lambda n: f"plain-{n}")  # type: ignore[attr-defined,no-untyped-call]
+        name = factory.Sequence(lambda n: f"plain-{n}")  # type: ignore[attr-defined,no-untyped-call]  # factory-boy's
         size = 11
 
     class MixedFactory(PlainFactory, Factory[Team]):  # type: ignore[misc]  # two of Meta

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, object_session
 
 from testkit.core.messages import TestkitError
-from testkit.factories import Factory, register
+from testkit.factories import Factory, fixtures, register
+from testkit.pytest_plugin import fixtures as plugin
 
 if TYPE_CHECKING:
     from testkit.isolation.database import Database
@@ -66,3 +67,9 @@ def test_what_is_no_factory_is_refused() -> None:
         register(HTTPRoute)
 
     assert caught.value.code == "TK405"
+
+
+def test_the_names_that_are_taken_are_those_of_the_plugins_fixtures() -> None:
+    own = {name for name in plugin.__all__ if name != "testkit_closing"}
+
+    assert {*own, "request"} == fixtures._TAKEN

@@ -54,9 +54,9 @@ class WarehouseFactory(Factory[Warehouse]):
 class ParcelFactory(Factory[Parcel]):
     class Params:
         fragile = factory.Trait(note="fragile")  # type: ignore[attr-defined,no-untyped-call]  # its stubs
-        bulky = factory.Trait(labels=["bulky"], stackable=False)  # type: ignore[attr-defined,no-untyped-call]
-        small = factory.Trait(labels=["small"])  # type: ignore[attr-defined,no-untyped-call]
-        huge = factory.Trait(bulky=True)  # type: ignore[attr-defined,no-untyped-call]
+        bulky = factory.Trait(labels=["bulky"], stackable=False)  # type: ignore[attr-defined,no-untyped-call]  # factory-boy's
+        small = factory.Trait(labels=["small"])  # type: ignore[attr-defined,no-untyped-call]  # factory-boy's
+        huge = factory.Trait(bulky=True)  # type: ignore[attr-defined,no-untyped-call]  # factory-boy's
 
 
 def test_it_holds_what_the_model_needs_and_has_no_default_for() -> None:
