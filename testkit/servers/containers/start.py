@@ -84,18 +84,30 @@ def start_container(
         )
 
 
-def wait_for_container(run: Run, image: Image, kept: KeptServer, ready: Callable[[], bool]) -> None:
-    """Return when the container runs and ``ready`` answers True; it may pause, and is asked again.
+def wait_for_container(
+    run: Run,
+    image: Image,
+    kept: KeptServer,
+    failure: Callable[[], str | None],
+    *,
+    seconds: float = _ANSWER_SECONDS,
+) -> None:
+    """Return when the container runs and its server answers, within ``seconds`` of its start.
+
+    ``failure`` says why the server does not answer, in one line, None when it does; it is asked
+    again and again, and may pause.
 
     Raises TK101, TK107 where the image cannot be had, TK108 where Docker refuses the container.
     """
-    began, told, running = time.monotonic(), False, 0.0
+    began, told, running, last = time.monotonic(), False, 0.0, ""
 
     def look() -> bool:
-        nonlocal told, running
+        nonlocal told, running, last
         if (kept.directory / "container.json").exists():
             running = running or time.monotonic()
-            return ready()
+            why = failure()
+            last = last if why is None else " ".join(why.split())
+            return why is None
         if not told and time.monotonic() - began > _TELL_SECONDS:
             told = True
             pulling = (kept.directory / "pulling").exists()
@@ -105,8 +117,8 @@ def wait_for_container(run: Run, image: Image, kept: KeptServer, ready: Callable
         return False
 
     def silent() -> str | None:
-        if running and time.monotonic() - running > _ANSWER_SECONDS:
-            return f"the container runs, but did not answer for {_ANSWER_SECONDS:.0f} s"
+        if running and time.monotonic() - running > seconds:
+            return f"the container runs, but did not answer for {seconds:g} s ({last})"
         return None
 
     def problem() -> TestkitError | None:

@@ -60,16 +60,16 @@ def start_postgres_container(run: Run, image: Image, address: Address) -> Postgr
     )
     facts: dict[str, Any] = {"version": ""}
 
-    def ready() -> bool:
+    def failure() -> str | None:
         try:
             facts["version"] = _looked_at(address, settings)
-        except psycopg.OperationalError:
+        except psycopg.OperationalError as error:
             time.sleep(POLL_SECONDS)
-            return False
-        return True
+            return str(error)
+        return None
 
     with stopped_on_failure(kept):
-        wait_for_container(run, image, kept, ready)
+        wait_for_container(run, image, kept, failure)
         made = json.loads((kept.directory / "container.json").read_text())
         server = PostgresServer(
             port=address.port,

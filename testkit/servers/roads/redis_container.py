@@ -55,7 +55,7 @@ def start_redis_container(run: Run, image: Image, address: Address) -> RedisServ
     )
     facts: dict[str, str] = {}
 
-    def ready() -> bool:
+    def failure() -> str | None:
         with redis.Redis(
             host=address.host,
             port=address.port,
@@ -66,11 +66,11 @@ def start_redis_container(run: Run, image: Image, address: Address) -> RedisServ
         ) as client:
             try:
                 facts.update(client.info("server"))
-            except (redis.ConnectionError, redis.TimeoutError):
+            except (redis.ConnectionError, redis.TimeoutError) as error:
                 time.sleep(POLL_SECONDS)
-                return False
-        return True
+                return str(error)
+        return None
 
     with stopped_on_failure(kept):
-        wait_for_container(run, image, kept, ready)
+        wait_for_container(run, image, kept, failure)
         return answering(facts, address, backend="docker", reason=image.reason(), kept=kept)

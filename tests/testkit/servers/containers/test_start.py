@@ -18,7 +18,9 @@ import pytest
 
 from testkit.core.messages import TestkitError
 from testkit.core.options import Settings
+from testkit.servers.containers.images import docker_redis
 from testkit.servers.containers.owned import remove, sweep_containers
+from testkit.servers.containers.start import wait_for_container
 from testkit.system.processes import ProcessIdentity, identify, is_alive
 from tests.support.alembic_project import AlembicProject
 from tests.support.containers import containers_of, docker_client
@@ -245,6 +247,19 @@ def test_a_container_that_ends_is_noticed(
 
     assert kept.has_ended() == "exit code 137"
     assert "database system is ready" in kept.log.read_text()
+
+
+def test_a_container_that_runs_and_is_never_reached_is_told_with_the_last_failure(
+    client: Any, new_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    run = new_run(tmp_path, DOCKER)
+    kept = kept_of(run.ensure_redis())
+
+    with pytest.raises(TestkitError, match="TK101") as caught:
+        wait_for_container(run, docker_redis(DOCKER), kept, lambda: "no\nroute", seconds=0.1)
+
+    assert "the container runs, but did not answer for 0.1 s (no route)" in str(caught.value)
+    assert not containers_of(client, run.token)
 
 
 @pytest.mark.parametrize(
