@@ -1,0 +1,1 @@
+"""The board: one page on which a person sees how things stand."""
