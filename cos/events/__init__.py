@@ -1,0 +1,1 @@
+"""Events: written with what they tell of, published to Redis, handled by subscribers."""
