@@ -11,10 +11,11 @@ from cos.settings import Settings, load
 __all__ = ["create_app"]
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, *, background: bool = False) -> FastAPI:
     """Return the control center for ``settings``, by default those of the environment.
 
-    Nothing connects before a request needs it; engine and client live in the lifespan. Raises
+    Nothing connects before a request needs it; engine and client live in the lifespan. With
+    ``background`` the lifespan also does the work that goes on beside the requests. Raises
     `SettingsError` when the environment does not configure it.
     """
     settings = settings or load(Settings)
@@ -35,6 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         },
     )
     app.state.settings = settings
+    app.state.background = background
     problems.install(app)
     if settings.api_token is not None:
         app.add_middleware(BearerTokenMiddleware, token=settings.api_token)

@@ -172,7 +172,7 @@ def _run(settings: Settings, listeners: list[socket.socket]) -> None:
     from cos.app import create_app  # noqa: PLC0415
 
     config = uvicorn.Config(
-        create_app(settings),
+        create_app(settings, background=True),
         lifespan="on",
         loop="asyncio",
         ws="none",

@@ -1,13 +1,14 @@
-"""A name for every request: in its answer, in its problem document and in its log lines."""
+"""A name for every request: in its answer, its problem document, its log lines and its events."""
 
 import logging
 import re
-from contextvars import ContextVar
 from typing import Final
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cos.events.correlation import correlate, correlation_id
 
 __all__ = ["HEADER", "RequestIdFilter", "RequestIdMiddleware", "current_request_id"]
 
@@ -15,12 +16,10 @@ HEADER: Final = "X-Request-ID"
 # Nothing that could end a header or forge a log line.
 VALID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
-_current: ContextVar[str] = ContextVar("cos_request_id", default="-")
-
 
 def current_request_id() -> str:
     """Return the id of the request that is being answered; ``-`` outside of one."""
-    return _current.get()
+    return correlation_id()
 
 
 class RequestIdMiddleware:
@@ -38,7 +37,7 @@ class RequestIdMiddleware:
         request_id = given if VALID.fullmatch(given) else uuid4().hex
         # Not reset afterwards: the server logs an unexpected error when this call is over, in the
         # same context, and each request has a context of its own.
-        _current.set(request_id)
+        correlate(request_id)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,14 +1,18 @@
-"""What every route may ask for: settings, transactions, the clock and the readiness check."""
+"""What every route may ask for: settings, transactions, the clock and the readiness check.
+
+And what goes on beside the routes: the table of jobs.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from cos.background import Background, Job
 from cos.db.engine import service_engine
 from cos.db.redis_client import service_redis
 from cos.services.readiness import Readiness, probes_of
@@ -34,6 +38,10 @@ class Resources:
     readiness: Readiness
 
 
+# Seconds; less than what the server gives to requests.
+GRACE: Final = 8.0
+
+
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Make engine and client, and dispose of them; a server that is down delays nothing."""
@@ -47,6 +55,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(readiness.aclose)
         sessions = async_sessionmaker(engine, expire_on_commit=False)
         app.state.resources = Resources(sessions, readiness)
+        if app.state.background:
+            jobs: dict[str, Job] = {}  # by name, a row for each
+            await stack.enter_async_context(Background(jobs, grace=GRACE))
         yield
 
 

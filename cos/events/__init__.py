@@ -1,1 +1,1 @@
-"""Events: written with what they tell of, published to Redis, handled by subscribers."""
+"""Events: written with the change they tell of, published after its commit, never lost."""

@@ -1,7 +1,9 @@
 """What the control center stores."""
 
+from cos.models.event_partition import EventPartition
 from cos.models.health_state import HealthState
 from cos.models.health_status import HealthStatus
 from cos.models.module import Module
+from cos.models.outbox_event import OutboxEvent
 
-__all__ = ["HealthState", "HealthStatus", "Module"]
+__all__ = ["EventPartition", "HealthState", "HealthStatus", "Module", "OutboxEvent"]

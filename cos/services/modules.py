@@ -1,5 +1,6 @@
-"""Registering, finding, listing, changing and removing modules."""
+"""Registering, finding, listing, changing and removing modules; each change with its event."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 from uuid import UUID
@@ -9,6 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cos.db.violations import violated_constraint
+from cos.events.event import EventType
+from cos.events.outbox import announce
 from cos.models.module import UNIQUE_NAME, Module
 from cos.services.cursor import Position
 from cos.services.errors import NameTakenError, UnknownModuleError
@@ -58,8 +61,15 @@ async def register(session: AsyncSession, new: NewModule) -> Module:
 
     The others wait for the winner's commit and raise `NameTakenError`.
     """
-    module = Module(name=new.name, version=new.version, active=new.active, config=new.config)
+    module = Module(
+        name=new.name,
+        version=new.version,
+        active=new.active,
+        config=new.config,
+        event_sequence=1,
+    )
     session.add(module)
+    _announce(session, EventType.MODULE_REGISTERED, module)
     await _flush(session, name=new.name)
     return module
 
@@ -105,7 +115,7 @@ async def page(
 
 
 async def change(session: AsyncSession, module_id: UUID, changes: ModuleChanges) -> Module:
-    """Store ``changes`` and return the module.
+    """Store ``changes`` and return the module; values that it has already change nothing.
 
     Concurrent changes of one module follow one another. Raises `UnknownModuleError`, and
     `NameTakenError` when another module has the new name.
@@ -115,17 +125,49 @@ async def change(session: AsyncSession, module_id: UUID, changes: ModuleChanges)
     )
     if module is None:
         raise UnknownModuleError(module_id)
-    for name, value in changes.items():
-        setattr(module, name, value)
+    changed = [name for name, value in changes.items() if not _same(getattr(module, name), value)]
+    if not changed:
+        return module
+    for name in changed:
+        setattr(module, name, changes[name])  # type: ignore[literal-required]  # a key of it
+    module.event_sequence += 1
+    _announce(session, EventType.MODULE_CHANGED, module, changed=sorted(changed))
     await _flush(session, name=module.name)
     return module
 
 
 async def remove(session: AsyncSession, module_id: UUID) -> None:
     """Delete the module and its health; raise `UnknownModuleError` if there is none."""
-    statement = delete(Module).where(Module.id == module_id).returning(Module.id)
-    if await session.scalar(statement) is None:
+    statement = (
+        delete(Module).where(Module.id == module_id).returning(Module.name, Module.event_sequence)
+    )
+    removed = (await session.execute(statement)).one_or_none()
+    if removed is None:
         raise UnknownModuleError(module_id)
+    name, events = removed
+    announce(
+        session,
+        EventType.MODULE_REMOVED,
+        module_id=module_id,
+        sequence=events + 1,
+        payload={"name": name},
+    )
+
+
+def _announce(session: AsyncSession, event: EventType, module: Module, **more: Any) -> None:
+    payload = {
+        "name": module.name,
+        "version": module.version,
+        "active": module.active,
+        "config": module.config,
+        **more,
+    }
+    announce(session, event, module_id=module.id, sequence=module.event_sequence, payload=payload)
+
+
+def _same(stored: object, given: object) -> bool:
+    # As JSON: to Python, True is 1 and 1 is 1.0.
+    return json.dumps(stored, sort_keys=True) == json.dumps(given, sort_keys=True)
 
 
 async def _flush(session: AsyncSession, *, name: str) -> None:

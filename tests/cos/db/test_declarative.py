@@ -21,6 +21,11 @@ def test_every_constraint_and_index_has_a_predictable_name() -> None:
         "ck_health_statuses_status",
         "fk_health_statuses_module_id_modules",
         "uq_health_statuses_module_id",
+        "uq_events_id",
+        "uq_events_module_id_sequence",
+        "ck_events_sequence",
+        "ix_events_partition_position",
+        "ix_events_published_at",
     }
 
 
