@@ -29,6 +29,8 @@ DAY: Final = 86_400
 
 PoolSize = Annotated[int, Field(ge=1, le=200)]
 Seconds = Annotated[float, Field(gt=0, le=DAY, allow_inf_nan=False)]
+# For what is kept: up to ten years.
+KeptSeconds = Annotated[float, Field(gt=0, le=3650 * DAY, allow_inf_nan=False)]
 
 
 def _database_url(secret: SecretStr) -> SecretStr:
@@ -127,6 +129,11 @@ class Settings(DatabaseSettings):
     api_token: Annotated[SecretStr, AfterValidator(_api_token)] | None = None
     offline_after: Seconds = 60.0
     ready_timeout: Seconds = 2.0
+    event_batch: Annotated[int, Field(ge=1, le=1_000)] = 100
+    event_poll_interval: Seconds = 1.0
+    event_check_interval: Seconds = 5.0
+    event_stream_length: Annotated[int, Field(ge=100, le=100_000)] = 10_000
+    event_retention: KeptSeconds = 7.0 * DAY
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
 
     @property

@@ -15,6 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from cos.background import Background, Job
 from cos.db.engine import service_engine
 from cos.db.redis_client import service_redis
+from cos.events.guard import Guard
+from cos.events.pruning import Pruning
+from cos.events.relay import Relay, relay_engine
 from cos.services.readiness import Readiness, probes_of
 from cos.settings import Settings
 
@@ -32,10 +35,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What lives as long as the application runs."""
+    """What lives as long as the application runs; it has no relay without its background."""
 
     sessions: async_sessionmaker[AsyncSession]
     readiness: Readiness
+    redis_guard: Guard
+    relay: Relay | None
 
 
 # Seconds; less than what the server gives to requests.
@@ -54,9 +59,17 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         readiness = Readiness(probes_of(engine, redis), timeout=settings.ready_timeout)
         stack.push_async_callback(readiness.aclose)
         sessions = async_sessionmaker(engine, expire_on_commit=False)
-        app.state.resources = Resources(sessions, readiness)
+        guard, relay = Guard("redis"), None
         if app.state.background:
-            jobs: dict[str, Job] = {}  # by name, a row for each
+            events_engine = relay_engine(settings)
+            stack.push_async_callback(events_engine.dispose)
+            relay = Relay(events_engine, redis, guard, settings)
+        app.state.resources = Resources(sessions, readiness, guard, relay)
+        if relay is not None:
+            jobs: dict[str, Job] = {  # by name, a row for each
+                "relay": relay.run,
+                "pruning": Pruning(sessions, retention=settings.event_retention).run,
+            }
             await stack.enter_async_context(Background(jobs, grace=GRACE))
         yield
 

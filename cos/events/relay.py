@@ -1,0 +1,223 @@
+"""The relay: from the outbox to Redis, at least once, in order for each module.
+
+Any number of relays may run. A partition is published by whoever holds its lock, in a transaction
+that ends with the round; so an event that was published and not marked, because its relay died in
+between, is published again, before any that follows it.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from cos.db.engine import service_engine
+from cos.events import ledger
+from cos.events.guard import CircuitOpenError, Guard, is_failure
+from cos.events.notifications import listen
+from cos.events.outbox import event_of
+from cos.events.publication import Appended, Publication, Short
+from cos.settings import Settings
+
+__all__ = ["Relay", "RelayFacts", "Round", "relay_engine"]
+
+LOGGER: Final = logging.getLogger(__name__)
+# A relay that is frozen in the middle of a round loses its partitions after so many seconds.
+LONGEST_IDLE: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round did: events published, events made pending again because Redis lost them.
+
+    ``has_more`` says that another one would find work at once, ``has_failed`` that Redis could not
+    be used.
+    """
+
+    published: int = 0
+    republished: int = 0
+    has_more: bool = False
+    has_failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RelayFacts:
+    """What a relay did since it was made; ``last_round`` is when one last came to its end."""
+
+    published: int = 0
+    republished: int = 0
+    last_round: datetime | None = None
+
+
+def relay_engine(settings: Settings) -> AsyncEngine:
+    """Return an engine for one relay: it shares no connection with requests."""
+    limits = {"database_pool_size": 1, "idle_in_transaction_timeout": _longest_idle(settings)}
+    return service_engine(settings.model_copy(update=limits))
+
+
+class Relay:
+    """Publishes what is in the outbox, through ``engine`` (see `relay_engine`) and ``guard``."""
+
+    def __init__(self, engine: AsyncEngine, redis: Redis, guard: Guard, settings: Settings) -> None:
+        self._engine = engine
+        # Another isolation would read, behind a lock, what was there before it.
+        committed = engine.execution_options(isolation_level="READ COMMITTED")
+        self._sessions = async_sessionmaker(committed, expire_on_commit=False)
+        self._publication = Publication(redis, stream_length=settings.event_stream_length)
+        self._guard = guard
+        self._settings = settings
+        # Half of it: a slow Redis must not cost the session that waits for it.
+        self._call_limit = _longest_idle(settings) / 2
+        self._published = 0
+        self._republished = 0
+        self._last_round: datetime | None = None
+        self._refused: dict[int, str] = {}
+        self._is_cut_off = False
+
+    @property
+    def facts(self) -> RelayFacts:
+        """What was done until now."""
+        return RelayFacts(self._published, self._republished, self._last_round)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Publish until ``stop`` is set; the round that is under way is finished.
+
+        A database or Redis that fails is waited for.
+        """
+        woken = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            beside = [
+                tasks.create_task(listen(self._engine, woken)),
+                tasks.create_task(_pass_on(stop, woken)),
+            ]
+            await self._publish_until(stop, woken)
+            for task in beside:
+                task.cancel()
+
+    async def round(self, *, look: bool = False) -> Round:
+        """Publish one batch of each partition that has something and is nobody else's just now.
+
+        With ``look`` the streams of the others are compared with what they had reached. Redis that
+        fails ends the round early: what was published until then is marked. Raises
+        `sqlalchemy.exc.SQLAlchemyError` where the database fails; then nothing is marked.
+        """
+        steps: list[Round] = []
+        async with self._sessions.begin() as session:
+            for partition, reached in await ledger.claim(session, idle_too=look):
+                steps.append(await self._step(session, partition, reached))
+                # However large a batch is, there is one of them in memory.
+                session.expunge_all()
+                if steps[-1].has_failed:
+                    break
+        done = Round(
+            published=sum(step.published for step in steps),
+            republished=sum(step.republished for step in steps),
+            has_more=any(step.has_more for step in steps),
+            has_failed=any(step.has_failed for step in steps),
+        )
+        self._published += done.published
+        self._republished += done.republished
+        self._last_round = datetime.now(UTC)
+        return done
+
+    async def _step(self, session: AsyncSession, partition: int, reached: str | None) -> Round:
+        limit = self._settings.event_batch
+        rows = await ledger.pending(session, partition, limit)
+        events = [event_of(row) for row in rows]
+
+        async def publish() -> Appended | Short:
+            async with asyncio.timeout(self._call_limit):
+                return await self._publication.publish(partition, events, after=reached)
+
+        try:
+            outcome = await self._guard.call(publish)
+        except CircuitOpenError:
+            return Round(has_failed=True)
+        except (RedisError, OSError) as error:
+            self._refuse(partition, error)
+            return Round(has_failed=is_failure(error))
+        self._refused.pop(partition, None)
+        if isinstance(outcome, Short):
+            return await self._recover(session, partition, reached, outcome)
+        published = len(outcome.stream_ids)
+        if published:
+            await ledger.mark(session, partition, rows[:published], outcome.stream_ids)
+        return Round(published, has_more=published < len(rows) or len(rows) == limit)
+
+    async def _recover(
+        self, session: AsyncSession, partition: int, reached: str | None, short: Short
+    ) -> Round:
+        lost = await ledger.unmark(
+            session, partition, after=short.last, most=self._settings.event_stream_length
+        )
+        LOGGER.warning(
+            "Redis lost entries of partition %d: it had reached %s and ends at %s. %d events are"
+            " published again.",
+            partition,
+            reached,
+            short.last or "nothing",
+            lost,
+        )
+        return Round(republished=lost, has_more=True)
+
+    def _refuse(self, partition: int, error: Exception) -> None:
+        """Log what Redis says of a partition, once until it says something else."""
+        text = f"{type(error).__name__}: {error}"
+        if self._refused.get(partition) != text:
+            self._refused[partition] = text
+            LOGGER.warning("Partition %d cannot be published, its events wait: %s", partition, text)
+
+    async def _publish_until(self, stop: asyncio.Event, woken: asyncio.Event) -> None:
+        clock = asyncio.get_running_loop().time
+        next_look = clock()
+        while not stop.is_set():
+            # Before the round: what is committed in its course may be too late for it.
+            woken.clear()
+            pause = self._guard.circuit.retry_in
+            if pause:
+                await _until(stop, pause)
+                continue
+            look = clock() >= next_look
+            done = await self._attempt(look=look)
+            if done is None or done.has_failed:
+                # Notified or not: what failed is given a rest.
+                await _until(stop, self._settings.event_poll_interval)
+                continue
+            if look:
+                next_look = clock() + self._settings.event_check_interval
+            if not done.has_more:
+                await _until(woken, self._settings.event_poll_interval)
+
+    async def _attempt(self, *, look: bool) -> Round | None:
+        try:
+            done = await self.round(look=look)
+        except (SQLAlchemyError, OSError) as error:
+            if not self._is_cut_off:
+                LOGGER.warning("The events in the database cannot be read or marked: %s", error)
+            self._is_cut_off = True
+            return None
+        if self._is_cut_off:
+            LOGGER.info("The events in the database can be read and marked again.")
+        self._is_cut_off = False
+        return done
+
+
+def _longest_idle(settings: Settings) -> float:
+    return min(settings.idle_in_transaction_timeout, LONGEST_IDLE)
+
+
+async def _pass_on(stop: asyncio.Event, woken: asyncio.Event) -> None:
+    await stop.wait()
+    woken.set()
+
+
+async def _until(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return
