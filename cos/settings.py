@@ -29,6 +29,7 @@ DAY: Final = 86_400
 
 PoolSize = Annotated[int, Field(ge=1, le=200)]
 Seconds = Annotated[float, Field(gt=0, le=DAY, allow_inf_nan=False)]
+LongSeconds = Annotated[float, Field(gt=0, le=3_653 * DAY, allow_inf_nan=False)]
 
 
 def _database_url(secret: SecretStr) -> SecretStr:
@@ -126,6 +127,8 @@ class Settings(DatabaseSettings):
     redis_timeout: Seconds = 2.0
     api_token: Annotated[SecretStr, AfterValidator(_api_token)] | None = None
     offline_after: Seconds = 60.0
+    watch_interval: Annotated[Seconds, Field(ge=1)] = 1.0
+    health_retention: LongSeconds = 7.0 * DAY
     ready_timeout: Seconds = 2.0
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
 

@@ -15,7 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from cos.background import Background, Job
 from cos.db.engine import service_engine
 from cos.db.redis_client import service_redis
+from cos.services.health_history import Pruning
 from cos.services.readiness import Readiness, probes_of
+from cos.services.watcher import Watcher
 from cos.settings import Settings
 
 __all__ = [
@@ -56,7 +58,16 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         sessions = async_sessionmaker(engine, expire_on_commit=False)
         app.state.resources = Resources(sessions, readiness)
         if app.state.background:
-            jobs: dict[str, Job] = {}  # by name, a row for each
+            jobs: dict[str, Job] = {  # by name, a row for each
+                "watch over modules": Watcher(
+                    sessions,
+                    offline_after=settings.offline_after,
+                    interval=settings.watch_interval,
+                ).run,
+                "pruning of the history": Pruning(
+                    sessions, retention=settings.health_retention
+                ).run,
+            }
             await stack.enter_async_context(Background(jobs, grace=GRACE))
         yield
 
