@@ -30,7 +30,7 @@ DAY: Final = 86_400
 PoolSize = Annotated[int, Field(ge=1, le=200)]
 Seconds = Annotated[float, Field(gt=0, le=DAY, allow_inf_nan=False)]
 # For what is kept: up to ten years.
-KeptSeconds = Annotated[float, Field(gt=0, le=3650 * DAY, allow_inf_nan=False)]
+LongSeconds = Annotated[float, Field(gt=0, le=3_653 * DAY, allow_inf_nan=False)]
 
 
 def _database_url(secret: SecretStr) -> SecretStr:
@@ -128,12 +128,14 @@ class Settings(DatabaseSettings):
     redis_timeout: Seconds = 2.0
     api_token: Annotated[SecretStr, AfterValidator(_api_token)] | None = None
     offline_after: Seconds = 60.0
+    watch_interval: Annotated[Seconds, Field(ge=1)] = 1.0
+    health_retention: LongSeconds = 7.0 * DAY
     ready_timeout: Seconds = 2.0
     event_batch: Annotated[int, Field(ge=1, le=1_000)] = 100
     event_poll_interval: Seconds = 1.0
     event_check_interval: Seconds = 5.0
     event_stream_length: Annotated[int, Field(ge=100, le=100_000)] = 10_000
-    event_retention: KeptSeconds = 7.0 * DAY
+    event_retention: LongSeconds = 7.0 * DAY
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
 
     @property

@@ -11,14 +11,17 @@ from cos.api.json_body import JsonBodyRoute
 from cos.api.resources import CurrentTime, OfflineAfter, Transactions
 from cos.api.schemas import (
     HealthOut,
+    HealthRecordOut,
     HeartbeatIn,
+    HistoryOut,
+    HistoryQuery,
     ModuleIn,
     ModuleOut,
     ModulePatch,
     PageOut,
     PageQuery,
 )
-from cos.services import cursor, health, modules
+from cos.services import cursor, health, health_history, modules
 from cos.services.health import Heartbeat
 from cos.services.modules import ModuleChanges, NewModule
 
@@ -104,3 +107,17 @@ async def read_module_health(
         return HealthOut.model_validate(
             await health.of_module(session, module_id, offline_after=offline_after, now=now)
         )
+
+
+@router.get("/{module_id}/health/history")
+async def read_module_history(
+    module_id: UUID, query: Annotated[HistoryQuery, Query()], transactions: Transactions
+) -> HistoryOut:
+    """List the heartbeats of one module and its silences, newest first, a page at a time."""
+    before = None if query.cursor is None else cursor.decode_number(query.cursor)
+    async with transactions.begin() as session:
+        page = await health_history.page(session, module_id, limit=query.limit, before=before)
+    return HistoryOut(
+        items=[HealthRecordOut.model_validate(record) for record in page.records],
+        next_cursor=None if page.next is None else cursor.encode_number(page.next),
+    )

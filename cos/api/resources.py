@@ -16,9 +16,11 @@ from cos.background import Background, Job
 from cos.db.engine import service_engine
 from cos.db.redis_client import service_redis
 from cos.events.guard import Guard
-from cos.events.pruning import Pruning
+from cos.events.pruning import Pruning as EventPruning
 from cos.events.relay import Relay, relay_engine
+from cos.services.health_history import Pruning as HistoryPruning
 from cos.services.readiness import Readiness, probes_of
+from cos.services.watcher import Watcher
 from cos.settings import Settings
 
 __all__ = [
@@ -68,7 +70,17 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if relay is not None:
             jobs: dict[str, Job] = {  # by name, a row for each
                 "relay": relay.run,
-                "pruning": Pruning(sessions, retention=settings.event_retention).run,
+                "pruning of events": EventPruning(
+                    sessions, retention=settings.event_retention
+                ).run,
+                "watch over modules": Watcher(
+                    sessions,
+                    offline_after=settings.offline_after,
+                    interval=settings.watch_interval,
+                ).run,
+                "pruning of the history": HistoryPruning(
+                    sessions, retention=settings.health_retention
+                ).run,
             }
             await stack.enter_async_context(Background(jobs, grace=GRACE))
         yield

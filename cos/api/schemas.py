@@ -14,12 +14,15 @@ from pydantic import (
 )
 
 from cos.api.json_body import JsonObject, storable_text
-from cos.models import HealthState
+from cos.models import HealthReason, HealthState
 
 __all__ = [
     "ConfigOut",
     "HealthOut",
+    "HealthRecordOut",
     "HeartbeatIn",
+    "HistoryOut",
+    "HistoryQuery",
     "ModuleIn",
     "ModuleOut",
     "ModulePatch",
@@ -130,6 +133,30 @@ class HealthOut(_Out):
     checked_at: datetime
 
 
+class HealthRecordOut(_Out):
+    """A heartbeat, or the moment at which the module was found silent for too long."""
+
+    at: datetime
+    status: HealthState
+    previous: HealthState
+    reason: HealthReason
+    details: dict[str, Any]
+
+
+class HistoryQuery(_In):
+    """How much of the history to list at once."""
+
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=200)
+
+
+class HistoryOut(_Out):
+    """The history of a module, newest first; ``next_cursor`` is null on the last page."""
+
+    items: list[HealthRecordOut]
+    next_cursor: str | None
+
+
 class SystemHealthOut(_Out):
     """How the active modules are, together and counted by state."""
 
@@ -153,5 +180,7 @@ class ConfigOut(_Out):
     redis_timeout: float
     authorization: Literal["bearer token", "none"]
     offline_after: float
+    watch_interval: float
+    health_retention: float
     ready_timeout: float
     log_level: str

@@ -4,11 +4,11 @@ import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Enum, ForeignKey, UniqueConstraint, func
+from sqlalchemy import ForeignKey, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from cos.db.declarative import Base
-from cos.models.health_state import HealthState
+from cos.models.health_state import HealthState, as_text
 
 if TYPE_CHECKING:
     from cos.models.module import Module
@@ -17,11 +17,7 @@ __all__ = ["HealthStatus"]
 
 
 class HealthStatus(Base):
-    """The last report of one module: at most one row for each, overwritten by every heartbeat.
-
-    The state is text with a CHECK: a further state is an ordinary migration, and dropping the table
-    leaves no type behind.
-    """
+    """The last report of one module: at most one row for each, overwritten by every heartbeat."""
 
     __tablename__ = "health_statuses"
     # The index behind it serves the heartbeat's upsert and the cascade of a deleted module.
@@ -30,15 +26,7 @@ class HealthStatus(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     module_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("modules.id", ondelete="CASCADE"))
     status: Mapped[HealthState] = mapped_column(
-        Enum(
-            HealthState,
-            name="status",
-            native_enum=False,
-            create_constraint=True,
-            validate_strings=True,
-            length=16,
-            values_callable=lambda states: [state.value for state in states],
-        ),
+        as_text(HealthState, "status"),
         default=HealthState.UNKNOWN,
     )
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)

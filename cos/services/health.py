@@ -4,19 +4,30 @@
 clock says when a heartbeat came and how long ago that is.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, Select, func, literal, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    Select,
+    func,
+    literal,
+    outerjoin,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cos.models import HealthState, HealthStatus, Module
+from cos.services.database_clock import database_clock
 from cos.services.errors import UnknownModuleError
-from cos.services.rollup import Report, SystemState, judge, roll_up
+from cos.services.rollup import Report, judge, roll_up
+from cos.services.state_changes import lock, store
+from cos.services.transitions import MOMENT, Heard, hear
 
 __all__ = ["Heartbeat", "ModuleHealth", "SystemHealth", "beat", "of_module", "of_system"]
 
@@ -60,29 +71,20 @@ async def beat(
 ) -> None:
     """Store a heartbeat; raise `UnknownModuleError` if there is no such module.
 
-    ``updated_at`` of the module stays. The module's row is locked first, so that heartbeats of one
-    module and its removal follow one another.
+    It is kept as the module's last report and in the history; where it changes the announced state,
+    the change is announced. ``updated_at`` of the module stays. The module's row is locked first:
+    heartbeats of one module, its removal and the watcher follow one another, and each heartbeat is
+    later than the one before.
     """
-    moment = _clock(now)
-    touched = await session.scalar(
-        update(Module)
-        .where(Module.id == module_id)
-        .values(last_active=moment, updated_at=Module.updated_at)
-        .returning(Module.id)
-        .execution_options(synchronize_session=False)
-    )
-    if touched is None:
+    module = (await lock(session, [module_id])).get(module_id)
+    if module is None:
         raise UnknownModuleError(module_id)
-    report = {
-        "status": heartbeat.status,
-        "details": heartbeat.details,
-        "last_updated": moment,
-    }
-    await session.execute(
-        insert(HealthStatus)
-        .values(id=uuid4(), module_id=module_id, **report)
-        .on_conflict_do_update(index_elements=[HealthStatus.module_id], set_=report)
-    )
+    at = now or module.now
+    if module.known.last_heartbeat is not None:
+        # A transaction that began earlier may get the lock later.
+        at = max(at, module.known.last_heartbeat + MOMENT)
+    heard = Heard(at, heartbeat.status, heartbeat.details)
+    await store(session, [(module, hear(module.known, [heard], silent_before=at))])
 
 
 async def of_module(
@@ -113,26 +115,59 @@ async def of_module(
 async def of_system(
     session: AsyncSession, *, offline_after: timedelta, now: datetime | None = None
 ) -> SystemHealth:
-    """Return the health of all active modules, rolled up."""
-    checked_at = await _checked_at(session, now)
-    rows = await session.execute(_reports(checked_at).where(Module.active))
-    system: SystemState = roll_up(
-        judge(
-            Report(registered, last_heartbeat, reported),
-            now=checked_at,
-            offline_after=offline_after,
+    """Return the health of all active modules, rolled up; counted by the database in one pass."""
+    rows = (await session.execute(_counted(offline_after, now))).all()
+    found: Counter[HealthState] = Counter()
+    for _, state, reported, modules, silent in rows:
+        if state is None:
+            continue
+        if reported is None:
+            found[state] += modules - silent
+            found[HealthState.OFFLINE] += silent
+        else:
+            found[state] -= modules
+            found[reported] += modules
+    system = roll_up(found)
+    return SystemHealth(system.state, system.counts, rows[0][0])
+
+
+def _counted(
+    offline_after: timedelta, now: datetime | None
+) -> Select[datetime, HealthState | None, HealthState | None, int, int]:
+    """Return the statement that judges as `cos.services.rollup.judge` does, and counts.
+
+    One pass over the modules counts them by the announced state, and those of them that are silent.
+    Of a module that was heard the announced state is what it reported, unless that was before there
+    was a history, or a watcher with another limit found it offline: further rows, with what was
+    reported, move these few. There is a row with the time, though there be no modules.
+    """
+    # In a query of its own the limit is computed once, and not for each module.
+    silent_before = select(database_clock(now) - offline_after).scalar_subquery()
+    last_sign = func.coalesce(Module.last_active, Module.created_at)
+    announced = (
+        select(
+            Module.state,
+            literal(None, HealthStatus.status.type).label("reported"),
+            func.count().label("modules"),
+            func.count().filter(last_sign < silent_before).label("silent"),
         )
-        for registered, last_heartbeat, reported, _ in rows
+        .where(Module.active)
+        .group_by(Module.state)
     )
-    return SystemHealth(system.state, system.counts, checked_at)
-
-
-def _clock(now: datetime | None) -> ColumnElement[datetime]:
-    return func.now() if now is None else literal(now, DateTime(timezone=True))
-
-
-async def _checked_at(session: AsyncSession, now: datetime | None) -> datetime:
-    return (await session.scalars(select(_clock(now)))).one()
+    reported = (
+        select(Module.state, HealthStatus.status, func.count(), literal(0))
+        .join(HealthStatus, HealthStatus.module_id == Module.id)
+        .where(
+            Module.active,
+            Module.state.in_([HealthState.UNKNOWN, HealthState.OFFLINE]),
+            HealthStatus.status != Module.state,
+            last_sign >= silent_before,
+        )
+        .group_by(Module.state, HealthStatus.status)
+    )
+    counted = union_all(announced, reported).subquery()
+    clock = select(database_clock(now).label("checked_at")).subquery()
+    return select(clock, counted).select_from(outerjoin(clock, counted, true()))
 
 
 def _reports(
@@ -142,5 +177,5 @@ def _reports(
         Module.created_at,
         Module.last_active,
         HealthStatus.status,
-        _clock(now),
+        database_clock(now),
     ).outerjoin(HealthStatus, HealthStatus.module_id == Module.id)

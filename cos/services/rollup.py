@@ -38,13 +38,13 @@ def judge(report: Report, *, now: datetime, offline_after: timedelta) -> HealthS
     return report.reported or HealthState.UNKNOWN
 
 
-def roll_up(states: Iterable[HealthState]) -> SystemState:
-    """Return the state of the system of modules in ``states``.
+def roll_up(states: Iterable[HealthState] | Mapping[HealthState, int]) -> SystemState:
+    """Return the state of the system of modules in ``states``, listed or counted.
 
     Modules that agree decide it; nobody to ask is unknown. Of mixed states, one that is degraded or
     offline makes it degraded, and healthy beside unknown is unknown.
     """
-    found = Counter(states)
+    found = +Counter(states)
     counts = {state: found[state] for state in HealthState}
     if len(found) == 1:
         (state,) = found

@@ -88,6 +88,7 @@ def test_every_path_starts_with_cc(app: FastAPI) -> None:
         ("delete", "/cc/modules/{module_id}"),
         ("post", "/cc/modules/{module_id}/heartbeat"),
         ("get", "/cc/modules/{module_id}/health"),
+        ("get", "/cc/modules/{module_id}/health/history"),
         ("get", "/cc/system/health"),
         ("get", "/cc/config"),
         ("get", "/cc/health/live"),

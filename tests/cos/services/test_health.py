@@ -13,6 +13,7 @@ from cos.services import health
 from cos.services.errors import UnknownModuleError
 from cos.services.health import Heartbeat
 from cos.settings import Settings
+from testkit.isolation.database import Database
 from tests.cos.factories import HealthStatusFactory, ModuleFactory
 
 NOW = datetime(2030, 5, 1, 12, 0, 0, 123_456, tzinfo=UTC)
@@ -205,3 +206,29 @@ async def test_a_system_that_is_healthy_goes_offline_when_time_passes(
     ]
 
     assert states == [HEALTHY, HEALTHY, OFFLINE]
+
+
+async def test_a_report_of_before_the_history_and_of_another_limit_counts_as_it_is_told(
+    async_db_session: AsyncSession,
+) -> None:
+    await _reported(HEALTHY)
+    await _reported(DEGRADED, module__state=OFFLINE)
+    await _reported(UNKNOWN, module__state=OFFLINE)
+    await _reported(OFFLINE, module__state=OFFLINE)
+    await _reported(OFFLINE, module__state=UNKNOWN)
+    found = await health.of_system(async_db_session, offline_after=LIMIT, now=NOW)
+
+    assert found.modules == {HEALTHY: 1, DEGRADED: 1, OFFLINE: 2, UNKNOWN: 1}
+
+
+async def test_the_health_of_the_system_is_one_statement_over_the_modules_alone(
+    async_db_session: AsyncSession, database: Database
+) -> None:
+    for state in HealthState:
+        await _reported(state)
+    with database.queries.record() as asked:
+        await health.of_system(async_db_session, offline_after=LIMIT, now=NOW)
+    (fact,) = asked
+
+    assert "health_records" not in fact.statement
+    assert "details" not in fact.statement

@@ -1,0 +1,137 @@
+"""The history of a module's health: read a page at a time, and pruned."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from cos.models import HealthRecord, Module
+from cos.services.database_clock import database_clock
+from cos.services.errors import UnknownModuleError
+from cos.services.pausing import pause
+
+__all__ = ["HistoryPage", "Pruned", "Pruning", "page", "prune"]
+
+LOGGER: Final = logging.getLogger(__name__)
+# Rows that one transaction deletes: some ten milliseconds.
+BATCH: Final = 5_000
+# Seconds between two looks for what is too old.
+INTERVAL: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Records of one module, newest first; ``next`` is None on the last page."""
+
+    records: list[HealthRecord]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How many records are gone, and the id of the last of them."""
+
+    records: int
+    last: int
+
+
+async def page(
+    session: AsyncSession, module_id: UUID, *, limit: int, before: int | None = None
+) -> HistoryPage:
+    """Return up to ``limit`` records that are older than the one with the id ``before``.
+
+    What is recorded between two pages stands on none of them. Raises `UnknownModuleError` if there
+    is no such module.
+    """
+    records = list(await session.scalars(_newest(module_id, limit=limit + 1, before=before)))
+    if (
+        not records
+        and await session.scalar(select(Module.id).where(Module.id == module_id)) is None
+    ):
+        raise UnknownModuleError(module_id)
+    following = None
+    if len(records) > limit:
+        records.pop()
+        following = records[-1].id
+    return HistoryPage(records, following)
+
+
+def _newest(module_id: UUID, *, limit: int, before: int | None) -> Select[HealthRecord]:
+    statement = select(HealthRecord).where(HealthRecord.module_id == module_id)
+    if before is not None:
+        statement = statement.where(HealthRecord.id < before)
+    return statement.order_by(HealthRecord.id.desc()).limit(limit)
+
+
+async def prune(
+    session: AsyncSession,
+    *,
+    older_than: timedelta,
+    after: int = 0,
+    limit: int = BATCH,
+    now: datetime | None = None,
+) -> Pruned:
+    """Delete up to ``limit`` records of more than that age, the oldest first.
+
+    Records that another process is deleting are left to it. Looked at are the ``limit`` records
+    that were stored first behind the id ``after``, by the primary key: one that was stored late
+    waits until its neighbours are old enough.
+    """
+    oldest = (
+        select(HealthRecord.id, HealthRecord.at)
+        .where(HealthRecord.id > after)
+        .order_by(HealthRecord.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("oldest")
+    )
+    too_old = select(oldest.c.id).where(oldest.c.at < database_clock(now) - older_than)
+    gone = (
+        delete(HealthRecord)
+        .where(HealthRecord.id.in_(too_old))
+        .returning(HealthRecord.id)
+        .cte("gone")
+    )
+    records, last = (await session.execute(select(func.count(), func.max(gone.c.id)))).one()
+    return Pruned(records, last or after)
+
+
+class Pruning:
+    """The job that deletes records of more than ``retention`` seconds, every minute."""
+
+    def __init__(
+        self,
+        sessions: async_sessionmaker[AsyncSession],
+        *,
+        retention: float,
+        interval: float = INTERVAL,
+    ) -> None:
+        self._sessions = sessions
+        self._retention = timedelta(seconds=retention)
+        self._interval = interval
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Prune until asked to stop."""
+        while not stop.is_set():
+            deleted = await self.prune_all(stop)
+            if deleted:
+                LOGGER.info("%d records of health were older than the retention", deleted)
+            await pause(stop, self._interval)
+
+    async def prune_all(self, stop: asyncio.Event) -> int:
+        """Delete whatever is too old now, a transaction for each batch; return how many."""
+        deleted = 0
+        # Behind what was deleted: dead entries of the index are not walked over again and again.
+        batch = Pruned(0, 0)
+        while not stop.is_set():
+            async with self._sessions.begin() as session:
+                batch = await prune(session, older_than=self._retention, after=batch.last)
+            deleted += batch.records
+            if batch.records < BATCH:
+                break
+        return deleted
