@@ -1,0 +1,174 @@
+"""``python -m cos serve`` as a process of its own, over real sockets."""
+
+import os
+import signal
+import socket
+from uuid import UUID
+
+import pytest
+from sqlalchemy.orm import Session
+
+from tests.cos.commands import Served, run, serving
+from tests.cos.factories import ModuleFactory
+
+TOKEN = "s3cret-token"
+
+
+@pytest.fixture(scope="module")
+def stopped() -> tuple[Served, dict[str, int]]:
+    """A control center that saw the whole life of a module and was then asked to end."""
+    body = ModuleFactory.payload()
+    with serving() as served:
+        made, headers, _ = served.ask("POST", "/cc/modules", body, **{"X-Request-ID": "mine-1"})
+        path = headers["location"]
+        statuses = {
+            "registered": made,
+            "registered again": served.ask("POST", "/cc/modules", body)[0],
+            "read": served.ask("GET", path)[0],
+            "unknown": served.ask("GET", f"/cc/modules/{UUID(int=1)}")[0],
+            "bad id": served.ask("GET", "/cc/modules/ada")[0],
+            "bad body": served.ask("POST", "/cc/modules", {"name": ""})[0],
+            "removed": served.ask("DELETE", path)[0],
+            "read again": served.ask("GET", path)[0],
+        }
+        served.stop(signal.SIGTERM)
+    return served, statuses
+
+
+@pytest.fixture(scope="module")
+def guarded() -> tuple[Served, list[int]]:
+    """One that listened to everybody, with a token, logged all it can, and was interrupted."""
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    with serving("--host", "0.0.0.0", COS_LOG_LEVEL="debug", COS_API_TOKEN=TOKEN) as served:
+        served.url = served.url.replace("0.0.0.0", "127.0.0.1")
+        statuses = [
+            served.ask("GET", "/cc/modules")[0],
+            served.ask("GET", "/cc/modules", **bearer)[0],
+            served.ask("GET", "/cc/health/ready")[0],
+        ]
+        served.stop(signal.SIGINT)
+    return served, statuses
+
+
+def test_the_whole_life_of_a_module_over_a_real_socket(
+    stopped: tuple[Served, dict[str, int]],
+) -> None:
+    assert stopped[1] == {
+        "registered": 201,
+        "registered again": 409,
+        "read": 200,
+        "unknown": 404,
+        "bad id": 422,
+        "bad body": 422,
+        "removed": 204,
+        "read again": 404,
+    }
+
+
+@pytest.mark.slow
+def test_the_signal_to_end_stops_it_in_order(stopped: tuple[Served, dict[str, int]]) -> None:
+    assert stopped[0].process.returncode == 0
+    assert "Finished server process" in stopped[0].log
+    assert "Traceback" not in stopped[0].log
+
+
+@pytest.mark.slow
+def test_an_interrupt_stops_it_in_order(guarded: tuple[Served, list[int]]) -> None:
+    assert guarded[0].process.returncode == 0
+    assert "Finished server process" in guarded[0].log
+    assert "Traceback" not in guarded[0].log
+
+
+@pytest.mark.slow
+def test_the_log_names_the_request_and_its_answer(
+    stopped: tuple[Served, dict[str, int]],
+) -> None:
+    (line,) = [line for line in stopped[0].log.splitlines() if "[mine-1]" in line]
+
+    assert line.endswith('"POST /cc/modules HTTP/1.1" 201')
+
+
+@pytest.mark.slow
+def test_no_secret_is_logged_at_any_level(guarded: tuple[Served, list[int]]) -> None:
+    password = os.environ["DATABASE_URL"].split(":")[2].split("@")[0]
+    log = guarded[0].log
+
+    assert "/cc/modules" in log
+    assert TOKEN not in log
+    assert password not in log
+
+
+@pytest.mark.slow
+def test_with_a_token_it_listens_on_every_address(guarded: tuple[Served, list[int]]) -> None:
+    assert guarded[1] == [401, 200, 200]
+
+
+@pytest.mark.slow
+def test_an_unexpected_error_is_logged_with_its_request_and_answered_as_a_problem(
+    db_session: Session,
+) -> None:
+    db_session.connection().exec_driver_sql("ALTER TABLE modules RENAME TO elsewhere")
+    db_session.commit()
+    with serving() as served:
+        status, headers, document = served.ask("GET", "/cc/modules", **{"X-Request-ID": "mine-2"})
+        served.stop()
+    (line,) = [line for line in served.log.splitlines() if "Exception in ASGI" in line]
+
+    assert (status, document["status"], headers["x-request-id"]) == (500, 500, "mine-2")
+    assert "ERROR uvicorn.error [mine-2]" in line
+    assert "UndefinedTable" in served.log
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "0", "192.0.2.1", "::ffff:0.0.0.0"])
+def test_without_a_token_an_address_that_others_reach_is_refused(host: str) -> None:
+    done = run("serve", "--host", host, "--port", "0", COS_API_TOKEN=None)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "COS_API_TOKEN is not set" in done.stderr
+    assert "Run now: export COS_API_TOKEN=" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("host", ["3221225985", "0xc0000201", "192.0.513"])
+def test_what_a_host_means_is_checked_and_not_how_it_is_written(host: str) -> None:
+    done = run("serve", "--host", host, "--port", "0", COS_API_TOKEN=None)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"--host {host} (192.0.2.1) can be reached from other machines")
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "300.1.1.1", "x" * 300])
+def test_a_host_that_means_nothing_is_refused(host: str) -> None:
+    done = run("serve", "--host", host)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"--host {host} means no address of this machine")
+
+
+def test_a_port_that_is_taken_is_a_failure_that_says_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("serve", "--port", str(port))
+
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert done.stderr.startswith(f"127.0.0.1 port {port} cannot be listened on")
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "http"])
+def test_a_port_that_is_none_is_wrong_use(port: str) -> None:
+    assert run("serve", "--port", port).exit_code == 2
+
+
+@pytest.mark.slow
+def test_on_localhost_it_starts_while_its_dependencies_are_down(closed_port: int) -> None:
+    with serving(
+        "--host",
+        "localhost",
+        DATABASE_URL=f"postgresql://127.0.0.1:{closed_port}/x",
+        REDIS_URL=f"redis://127.0.0.1:{closed_port}",
+    ) as served:
+        live = served.ask("GET", "/cc/health/live")[0]
+        ready, _, document = served.ask("GET", "/cc/health/ready")
+
+    assert (live, ready) == (200, 503)
+    assert {found["state"] for found in document["dependencies"].values()} == {"down"}
