@@ -1,9 +1,21 @@
 """What the control center stores."""
 
+from cos.models.dead_letter import DeadLetter
 from cos.models.event_partition import EventPartition
 from cos.models.health_state import HealthState
 from cos.models.health_status import HealthStatus
 from cos.models.module import Module
 from cos.models.outbox_event import OutboxEvent
+from cos.models.subscription import Subscription
+from cos.models.subscription_group import SubscriptionGroup
 
-__all__ = ["EventPartition", "HealthState", "HealthStatus", "Module", "OutboxEvent"]
+__all__ = [
+    "DeadLetter",
+    "EventPartition",
+    "HealthState",
+    "HealthStatus",
+    "Module",
+    "OutboxEvent",
+    "Subscription",
+    "SubscriptionGroup",
+]

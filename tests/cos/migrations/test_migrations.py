@@ -23,7 +23,16 @@ from cos.settings import Settings, SettingsError
 from tests.cos.factories import HealthStatusFactory
 
 ROOT = Path(__file__).parents[3]
-TABLES = {"alembic_version", "event_partitions", "events", "health_statuses", "modules"}
+TABLES = {
+    "alembic_version",
+    "dead_letters",
+    "event_partitions",
+    "events",
+    "health_statuses",
+    "modules",
+    "subscription_groups",
+    "subscriptions",
+}
 # Everything that a migration may leave behind, by kind and name.
 OBJECTS = """
     SELECT c.relkind::text || ' ' || c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
