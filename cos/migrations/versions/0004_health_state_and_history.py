@@ -1,6 +1,6 @@
 """The announced state of a module, the history of its health, and the search for its name.
 
-Revision 0004, after 0002.
+Revision 0004, after 0003.
 """
 
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

@@ -25,11 +25,14 @@ from tests.cos.factories import HealthStatusFactory
 ROOT = Path(__file__).parents[3]
 TABLES = {
     "alembic_version",
+    "dead_letters",
     "event_partitions",
     "events",
     "health_records",
     "health_statuses",
     "modules",
+    "subscription_groups",
+    "subscriptions",
 }
 # Everything that a migration may leave behind, by kind and name.
 OBJECTS = """
