@@ -6,6 +6,7 @@ from cos.api import ROOT, modules, problems, system
 from cos.api.bearer_token import BearerTokenMiddleware
 from cos.api.request_id import RequestIdMiddleware
 from cos.api.resources import lifespan
+from cos.board import pages
 from cos.settings import Settings, load
 
 __all__ = ["create_app"]
@@ -44,4 +45,6 @@ def create_app(settings: Settings | None = None, *, background: bool = False) ->
     app.add_middleware(RequestIdMiddleware)
     app.include_router(modules.router)
     app.include_router(system.router)
+    app.include_router(pages.router)
+    app.mount("/static", pages.FILES)
     return app

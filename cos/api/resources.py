@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from cos.background import Background, Job
 from cos.db.engine import service_engine
 from cos.db.redis_client import service_redis
-from cos.events.guard import Guard
+from cos.events.feed import LiveFeed
+from cos.events.guard import Circuit, Guard
 from cos.events.pruning import Pruning as EventPruning
 from cos.events.relay import Relay, relay_engine
 from cos.services.health_history import Pruning as HistoryPruning
@@ -26,8 +27,10 @@ from cos.settings import Settings
 __all__ = [
     "CurrentSettings",
     "CurrentTime",
+    "LivePages",
     "OfflineAfter",
     "ReadinessCheck",
+    "RedisCircuit",
     "Resources",
     "Transactions",
     "current_time",
@@ -43,6 +46,7 @@ class Resources:
     readiness: Readiness
     redis_guard: Guard
     relay: Relay | None
+    pages: LiveFeed
 
 
 # Seconds; less than what the server gives to requests.
@@ -66,13 +70,13 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             events_engine = relay_engine(settings)
             stack.push_async_callback(events_engine.dispose)
             relay = Relay(events_engine, redis, guard, settings)
-        app.state.resources = Resources(sessions, readiness, guard, relay)
+        pages = LiveFeed(redis)
+        app.state.resources = Resources(sessions, readiness, guard, relay, pages)
         if relay is not None:
             jobs: dict[str, Job] = {  # by name, a row for each
                 "relay": relay.run,
-                "pruning of events": EventPruning(
-                    sessions, retention=settings.event_retention
-                ).run,
+                "live feed": pages.run,
+                "pruning of events": EventPruning(sessions, retention=settings.event_retention).run,
                 "watch over modules": Watcher(
                     sessions,
                     offline_after=settings.offline_after,
@@ -113,10 +117,20 @@ def current_time() -> datetime | None:
     return None
 
 
+def _circuit(request: Request) -> Circuit:
+    return _resources(request).redis_guard.circuit
+
+
+def _pages(request: Request) -> LiveFeed:
+    return _resources(request).pages
+
+
 CurrentSettings = Annotated[Settings, Depends(_settings)]
 CurrentTime = Annotated[datetime | None, Depends(current_time)]
+LivePages = Annotated[LiveFeed, Depends(_pages)]
 OfflineAfter = Annotated[timedelta, Depends(_offline_after)]
 ReadinessCheck = Annotated[Readiness, Depends(_readiness)]
+RedisCircuit = Annotated[Circuit, Depends(_circuit)]
 # Routes begin and commit themselves: a dependency would commit after the answer was sent, too late
 # to say that it failed.
 Transactions = Annotated[async_sessionmaker[AsyncSession], Depends(_sessions)]

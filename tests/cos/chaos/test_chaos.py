@@ -238,7 +238,9 @@ async def test_every_committed_change_is_seen_in_order_whatever_fails(
     await _until_all_is_seen(sessions, reader, story)
     stop.set()
     await asyncio.gather(*tasks)
-    story.tell(f"facts: {[one.facts for one in following]}; dropped by the reader: {reader.dropped}")
+    story.tell(
+        f"facts: {[one.facts for one in following]}; dropped by the reader: {reader.dropped}"
+    )
     await redis.aclose()
     await plain.aclose()
     told = await _rows(sessions, "SELECT count(*) FROM events")

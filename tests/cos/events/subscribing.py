@@ -21,7 +21,12 @@ SECONDS = 30
 
 # What waits in earnest waits for milliseconds; what is meant to come later never comes.
 QUICK = SubscriberSettings(
-    retry_base=0.0, pause=0.01, block=0.2, claim_every=3_600, reconcile_every=3_600, replay_every=0.02
+    retry_base=0.0,
+    pause=0.01,
+    block=0.2,
+    claim_every=3_600,
+    reconcile_every=3_600,
+    replay_every=0.02,
 )
 
 

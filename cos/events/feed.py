@@ -1,9 +1,9 @@
-"""What changed, told to every open page: one subscription for all of them."""
+"""What changed, told to every open page of this process: one subscription for all of them."""
 
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from cos.events.event import LIVE_CHANNEL
 
-__all__ = ["LiveFeed", "Reader", "server_sent"]
+__all__ = ["LiveFeed", "Reader"]
 
 LOGGER: Final = logging.getLogger(__name__)
 # Seconds. How long one look at the subscription takes, and how long a lost one is left alone.
@@ -137,19 +137,3 @@ async def _wait(happens: asyncio.Event, seconds: float) -> None:
     if not happens.is_set():
         with suppress(TimeoutError):
             await asyncio.wait_for(happens.wait(), seconds)
-
-
-async def server_sent(reader: Reader, *, interval: float, keep_alive: float) -> AsyncGenerator[str]:
-    """Yield server-sent events: one for each topic that changed, named after it, without meaning.
-
-    At most one batch in ``interval`` seconds, the first at once. After ``keep_alive`` quiet seconds
-    the summary is told again: it has ages in it, and a dead connection is noticed. Ends when the
-    reader is closed; the browser comes back by itself, after a second, to whoever serves then.
-    """
-    yield "retry: 1000\n\n"
-    while True:
-        topics = await reader.changed(within=keep_alive) or ["summary"]
-        if reader.closed:
-            return
-        yield "".join(f"event: {topic}\ndata: -\n\n" for topic in topics)
-        await reader.rest(interval)

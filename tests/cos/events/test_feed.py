@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from cos.board.live import LiveFeed, Reader, server_sent
 from cos.db.redis_client import service_redis
+from cos.events.feed import LiveFeed, Reader
 from cos.settings import Settings
 
 LONG = 30.0
@@ -112,42 +112,3 @@ async def test_many_changes_between_two_looks_are_told_once() -> None:
 
     assert await reader.changed(within=0) == ["events", "modules", "summary"]
     assert await reader.changed(within=0) == []
-
-
-async def test_a_stream_begins_with_how_soon_to_come_back_and_names_what_changed() -> None:
-    reader = Reader()
-    stream = server_sent(reader, interval=0, keep_alive=LONG)
-    first = await anext(stream)
-    reader.tell("modules", "events")
-
-    assert first == "retry: 1000\n\n"
-    assert await anext(stream) == "event: events\ndata: -\n\nevent: modules\ndata: -\n\n"
-
-    await stream.aclose()
-
-
-async def test_a_quiet_stream_tells_the_summary_now_and_then() -> None:
-    stream = server_sent(Reader(), interval=0, keep_alive=0.001)
-    _ = await anext(stream)
-
-    assert [await anext(stream) for _ in range(2)] == ["event: summary\ndata: -\n\n"] * 2
-
-    await stream.aclose()
-
-
-async def test_a_stream_ends_at_once_when_the_server_stops() -> None:
-    feed = LiveFeed(Redis())
-    with feed.reader() as waiting, feed.reader() as resting:
-        quiet = server_sent(waiting, interval=LONG, keep_alive=LONG)
-        busy = server_sent(resting, interval=LONG, keep_alive=LONG)
-        _ = await anext(quiet), await anext(busy)
-        resting.tell("modules")
-        _ = await anext(busy)
-        next_ones = [asyncio.create_task(anext(stream, None)) for stream in (quiet, busy)]
-        await asyncio.wait(next_ones, timeout=0)
-        feed.close()
-        ends = await asyncio.wait_for(asyncio.gather(*next_ones), LONG)
-    with feed.reader() as late:
-        after = [part async for part in server_sent(late, interval=LONG, keep_alive=LONG)]
-
-    assert (ends, after) == ([None, None], ["retry: 1000\n\n"])

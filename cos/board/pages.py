@@ -1,0 +1,128 @@
+"""The pages of the board, and the parts that an open page asks for when they changed."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.templating import Jinja2Templates
+from pydantic import BeforeValidator
+from starlette.responses import Response, StreamingResponse
+from starlette.staticfiles import StaticFiles
+
+from cos.api.resources import CurrentTime, LivePages, OfflineAfter, RedisCircuit, Transactions
+from cos.board.contents import dead_part, events_part, modules_part, summary_part
+from cos.board.rows import Filter, Summary
+from cos.board.server_sent import server_sent
+from cos.board.views import STATES
+from cos.models import HealthState
+
+__all__ = ["FILES", "router"]
+
+HERE: Final = Path(__file__).parent
+FILES: Final = StaticFiles(directory=HERE / "static")
+TEMPLATES: Final = Jinja2Templates(HERE / "templates")
+PAGE_POLICY: Final = (
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self';"
+    " frame-ancestors 'none'"
+)
+# Seconds between two batches for one page, and of quiet before its summary is told again.
+INTERVAL: Final = 0.5
+KEEP_ALIVE: Final = 3.0
+
+router = APIRouter(include_in_schema=False)
+
+
+def _empty_is_none(value: object) -> object:
+    return None if value == "" else value
+
+
+async def chosen(
+    search: Annotated[str, Query(max_length=255)] = "",
+    state: Annotated[HealthState | None, BeforeValidator(_empty_is_none), Query()] = None,
+    cursor: Annotated[str, Query(max_length=200)] = "",
+) -> Filter:
+    """Return the filter of a request; a form sends what nobody filled in as an empty text."""
+    return Filter(search.strip().replace("\0", ""), state, cursor)
+
+
+Chosen = Annotated[Filter, Depends(chosen)]
+
+
+async def summed_up(
+    transactions: Transactions,
+    circuit: RedisCircuit,
+    now: CurrentTime,
+    offline_after: OfflineAfter,
+) -> Summary:
+    """Return the summary of this moment."""
+    return await summary_part(transactions, circuit, offline_after=offline_after, now=now)
+
+
+SummedUp = Annotated[Summary, Depends(summed_up)]
+
+
+@router.get("/")
+async def page(
+    request: Request, chosen: Chosen, summary: SummedUp, transactions: Transactions
+) -> Response:
+    """Show how everything stands."""
+    return _rendered(
+        request,
+        "page.html",
+        filter=chosen,
+        states=STATES,
+        signed_in=False,
+        summary=summary,
+        modules=await modules_part(transactions, chosen),
+        dead=await dead_part(transactions),
+        events=await events_part(transactions),
+    )
+
+
+@router.get("/board/summary")
+async def summary(request: Request, summary: SummedUp) -> Response:
+    """Show the figures."""
+    return _rendered(request, "summary.html", summary=summary)
+
+
+@router.get("/board/modules")
+async def modules(request: Request, chosen: Chosen, transactions: Transactions) -> Response:
+    """Show the modules that the filter lets pass."""
+    part = await modules_part(transactions, chosen)
+    answer = _rendered(request, "modules.html", modules=part)
+    # Reloading the page, or sending its address to somebody, shows the same modules.
+    answer.headers["HX-Replace-Url"] = chosen.link(cursor=chosen.cursor)
+    return answer
+
+
+@router.get("/board/events")
+async def events(request: Request, transactions: Transactions) -> Response:
+    """Show the newest events."""
+    return _rendered(request, "events.html", events=await events_part(transactions))
+
+
+@router.get("/board/dead-letters")
+async def dead_letters(request: Request, transactions: Transactions) -> Response:
+    """Show the newest dead letters."""
+    return _rendered(request, "dead_letters.html", dead=await dead_part(transactions))
+
+
+@router.get("/board/live")
+async def live(pages: LivePages) -> Response:
+    """Tell an open page what to ask for again, for as long as it is open."""
+
+    async def told() -> AsyncGenerator[str]:
+        with pages.reader() as reader:
+            async for text in server_sent(reader, interval=INTERVAL, keep_alive=KEEP_ALIVE):
+                yield text
+
+    return StreamingResponse(
+        told(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )
+
+
+def _rendered(request: Request, template: str, **context: Any) -> Response:
+    return TEMPLATES.TemplateResponse(
+        request, template, context, headers={"Content-Security-Policy": PAGE_POLICY}
+    )
