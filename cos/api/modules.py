@@ -50,7 +50,14 @@ async def list_modules(query: Annotated[PageQuery, Query()], transactions: Trans
     """List the modules, oldest first, a page at a time."""
     after = None if query.cursor is None else cursor.decode(query.cursor)
     async with transactions.begin() as session:
-        page = await modules.page(session, limit=query.limit, after=after, active=query.active)
+        page = await modules.page(
+            session,
+            limit=query.limit,
+            after=after,
+            active=query.active,
+            state=query.state,
+            search=query.search,
+        )
         return PageOut(
             items=[ModuleOut.model_validate(module) for module in page.modules],
             next_cursor=None if page.next is None else cursor.encode(page.next),

@@ -87,13 +87,14 @@ class ModulePatch(_In):
 
 
 class ModuleOut(_Out):
-    """A module as it is stored."""
+    """A module as it is stored; ``state`` is the state of its health that was announced last."""
 
     id: UUID
     name: str
     version: str
     active: bool
     config: dict[str, Any]
+    state: HealthState
     last_active: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -105,6 +106,8 @@ class PageQuery(_In):
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=200)
     active: bool | None = None
+    state: HealthState | None = None
+    search: Annotated[str, AfterValidator(storable_text)] = Field("", max_length=255)
 
 
 class PageOut(_Out):

@@ -1,8 +1,9 @@
 """Registering, finding, listing, changing and removing modules; each change with its event."""
 
 import json
+import re
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 from uuid import UUID
 
 from sqlalchemy import delete, select, tuple_
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cos.db.violations import violated_constraint
 from cos.events.event import EventType
 from cos.events.outbox import announce
+from cos.models import HealthState
 from cos.models.module import UNIQUE_NAME, Module
 from cos.services.cursor import Position
 from cos.services.errors import NameTakenError, UnknownModuleError
@@ -27,6 +29,9 @@ __all__ = [
     "register",
     "remove",
 ]
+
+ESCAPE: Final = "!"
+WILDCARDS: Final = re.compile(f"[%_{ESCAPE}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +98,24 @@ async def page(
     limit: int,
     after: Position | None = None,
     active: bool | None = None,
+    state: HealthState | None = None,
+    search: str = "",
 ) -> Page:
-    """Return up to ``limit`` modules that follow ``after``; ``active`` leaves out the others.
+    """Return up to ``limit`` modules that follow ``after``.
 
-    A module keeps its place for as long as it exists: what is registered or removed between two
-    pages makes no other module appear twice or not at all.
+    ``active``, ``state`` (the announced one) and ``search``, a part of the name in whatever case,
+    leave out the others. A module keeps its place for as long as it exists: what is registered or
+    removed between two pages makes no other module appear twice or not at all.
     """
     order = (Module.created_at, Module.id)
     # One more than asked for tells whether another page follows.
     statement = select(Module).order_by(*order).limit(limit + 1)
     if active is not None:
         statement = statement.where(Module.active.is_(active))
+    if state is not None:
+        statement = statement.where(Module.state == state)
+    if search:
+        statement = statement.where(Module.name.ilike(_containing(search), escape=ESCAPE))
     if after is not None:
         statement = statement.where(tuple_(*order) > (after.created_at, after.id))
     modules = list(await session.scalars(statement))
@@ -112,6 +124,12 @@ async def page(
         modules.pop()
         following = Position(modules[-1].created_at, modules[-1].id)
     return Page(modules, following)
+
+
+def _containing(text: str) -> str:
+    """Return the pattern for what contains ``text``, in which nothing is a wildcard."""
+    escaped = WILDCARDS.sub(lambda found: ESCAPE + found[0], text)
+    return f"%{escaped}%"
 
 
 async def change(session: AsyncSession, module_id: UUID, changes: ModuleChanges) -> Module:

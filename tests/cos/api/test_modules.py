@@ -333,3 +333,22 @@ async def test_a_module_is_offline_after_the_configured_silence(
             states.append((await client.get(f"{path}/health")).json()["status"])
 
     assert states == ["healthy", "offline"]
+
+
+async def test_modules_are_found_by_their_name_and_their_state(client: AsyncClient) -> None:
+    first, second = ModuleFactory.create_batch(2)
+    await client.post(f"/cc/modules/{second.id}/heartbeat", json={"status": "degraded"})
+    queries = [{"search": first.name.upper()}, {"state": "degraded"}, {"state": "offline"}]
+    found = [
+        [item["name"] for item in (await client.get("/cc/modules", params=query)).json()["items"]]
+        for query in queries
+    ]
+
+    assert found == [[first.name], [second.name], []]
+
+
+@pytest.mark.parametrize("query", [{"search": "a\0b"}, {"search": "x" * 256}, {"state": "ill"}])
+async def test_what_cannot_be_searched_for_is_422(
+    client: AsyncClient, query: dict[str, str]
+) -> None:
+    assert (await client.get("/cc/modules", params=query)).status_code == 422

@@ -241,7 +241,9 @@ def test_a_deleted_module_is_found_by_the_index_of_its_health(engine: Engine) ->
     ]
 
 
-@pytest.mark.parametrize("condition", ["", "WHERE active", "WHERE NOT active"])
+@pytest.mark.parametrize(
+    "condition", ["", "WHERE active", "WHERE NOT active", "WHERE state = 'offline'"]
+)
 def test_a_page_is_read_from_an_index(engine: Engine, condition: str) -> None:
     with engine.connect() as connection:
         # Of an empty table anything else would be as cheap.
