@@ -52,7 +52,7 @@ async def modules_part(sessions: Sessions, chosen: Filter) -> Part[ModuleRow]:
             session,
             limit=MODULES,
             after=after,
-            search=chosen.search or None,
+            search=chosen.search,
             state=chosen.state,
         )
         return Part(
