@@ -127,7 +127,7 @@ class SubscriberRun:
                     self._ready.set()
                     self._found("the streams")
                 free = await self._lanes.room(PARTITIONS)
-                self._take(
+                await self._take(
                     await self._streams.read(count=free // PARTITIONS, block=self._settings.block)
                 )
             except GroupMissingError:
@@ -146,7 +146,9 @@ class SubscriberRun:
         await self._streams.create()
         if again:
             # An answer that was lost on its way has been given to this consumer nevertheless.
-            self._take(await self._streams.delivered(count=self._settings.capacity // PARTITIONS))
+            await self._take(
+                await self._streams.delivered(count=self._settings.capacity // PARTITIONS)
+            )
         await self._look()
 
     async def _look(self) -> None:
@@ -190,7 +192,7 @@ class SubscriberRun:
     async def _claim_from(self, stream: str) -> bool:
         count = min(CLAIMED, await self._lanes.room())
         entries = await self._streams.claim(stream, min_idle=self._settings.min_idle, count=count)
-        self._take(entries)
+        await self._take(entries)
         return len(entries) == count
 
     async def _replay(self) -> None:
@@ -208,9 +210,13 @@ class SubscriberRun:
                 await self._missed("the dead letters", error)
             await pause(self._ending, self._settings.replay_every)
 
-    def _take(self, entries: Iterable[Entry]) -> None:
+    async def _take(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
-            self._lanes.add(entry)
+            if entry.fields:
+                self._lanes.add(entry)
+            else:
+                # Trimmed while it was pending: its event is in the table.
+                await self._acknowledge(entry)
 
     async def _acknowledge(self, entry: Entry) -> None:
         try:

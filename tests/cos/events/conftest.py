@@ -1,12 +1,10 @@
-"""Sessions and a client as the service has them, and a table for what handlers do."""
+"""Sessions and a client as the service has them."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from sqlalchemy.orm import Session
 
 from cos.db.engine import service_engine
 from cos.db.redis_client import service_redis
@@ -27,15 +25,3 @@ async def redis(settings: Settings) -> AsyncIterator[Redis]:
     client = service_redis(settings.model_copy(update={"redis_pool_size": 40}))
     yield client
     await client.aclose()
-
-
-@pytest.fixture
-def effects(db_session: Session) -> None:
-    """A table that handlers write into, in the order of their writing."""
-    db_session.execute(
-        text(
-            "CREATE TABLE effects (id serial, group_name text, module_id uuid, sequence bigint,"
-            " attempt int, replayed bool)"
-        )
-    )
-    db_session.commit()

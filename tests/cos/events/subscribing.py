@@ -1,20 +1,25 @@
-"""Subscribers for tests: what they do is written into the table ``effects``."""
+"""Subscribers for tests: what they do is a row of the table of modules.
+
+A table of the tests' own would be a change of the schema, which costs each test its time.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from redis.asyncio import Redis
-from sqlalchemy import text
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from cos.events.consumer_group import STREAMS
 from cos.events.event import Event, partition_of, stream_name, to_fields
 from cos.events.outbox import event_of
 from cos.events.subscriber import Delivery, Subscriber, SubscriberSettings
-from cos.models import OutboxEvent
+from cos.models import DeadLetter, Module, OutboxEvent
 
 Sessions = async_sessionmaker[AsyncSession]
 SECONDS = 30
@@ -71,31 +76,71 @@ async def publish(redis: Redis, events: Sequence[Event]) -> None:
         await redis.xadd(stream_name(partition_of(one.module_id)), fields)
 
 
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a handler did, read from the table."""
+
+    module_id: UUID
+    sequence: int
+    attempt: int
+    replayed: bool
+
+
 async def record(delivery: Delivery, group: str) -> None:
-    """Write into the table what was delivered, in the delivery's transaction."""
+    """Write what was delivered, in the delivery's transaction; twice would be two rows."""
+    effect = {
+        "group": group,
+        "module": str(delivery.event.module_id),
+        "attempt": delivery.attempt,
+        "replayed": delivery.replayed,
+    }
     await delivery.session.execute(
-        text(
-            "INSERT INTO effects (group_name, module_id, sequence, attempt, replayed)"
-            " VALUES (:group, :module, :sequence, :attempt, :replayed)"
-        ),
-        {
-            "group": group,
-            "module": delivery.event.module_id,
-            "sequence": delivery.event.sequence,
-            "attempt": delivery.attempt,
-            "replayed": delivery.replayed,
-        },
+        insert(Module).values(
+            id=uuid4(),
+            name=str(uuid4()),
+            version=str(delivery.event.sequence),
+            config=effect,
+            created_at=func.clock_timestamp(),
+        )
     )
 
 
-async def effects_of(sessions: Sessions, group: str) -> list[tuple[UUID, int]]:
-    """Return module and sequence of what a group did, in the order of the writing."""
+async def effects_of(sessions: Sessions, group: str) -> list[Effect]:
+    """Return what a group did, in the order of the writing."""
     async with sessions.begin() as session:
         rows = await session.execute(
-            text("SELECT module_id, sequence FROM effects WHERE group_name = :group ORDER BY id"),
-            {"group": group},
+            select(Module.version, Module.config)
+            .where(Module.config["group"].astext == group)
+            .order_by(Module.created_at)
         )
-        return [(row[0], row[1]) for row in rows]
+        return [
+            Effect(UUID(config["module"]), int(version), config["attempt"], config["replayed"])
+            for version, config in rows
+        ]
+
+
+async def handled(sessions: Sessions, group: str, module_id: UUID) -> list[int]:
+    """Return the sequences that a group handled of a module, in the order of the writing."""
+    return [
+        effect.sequence
+        for effect in await effects_of(sessions, group)
+        if effect.module_id == module_id
+    ]
+
+
+async def pending(redis: Redis, group: str) -> int:
+    """Return how many entries the group was given and has not acknowledged."""
+    client: Any = redis
+    return sum([(await client.xpending(stream, group))["pending"] for stream in STREAMS])
+
+
+async def letters(sessions: Sessions, group: str) -> Sequence[DeadLetter]:
+    """Return the dead letters of a group, oldest first."""
+    async with sessions.begin() as session:
+        rows = await session.scalars(
+            select(DeadLetter).where(DeadLetter.group_name == group).order_by(DeadLetter.id)
+        )
+        return rows.all()
 
 
 class Recorder(Subscriber):
