@@ -9,12 +9,14 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from cos.api.access.gate import Gate
 from cos.db.engine import service_engine
 from cos.db.redis_client import service_redis
 from cos.services.readiness import Readiness, probes_of
 from cos.settings import Settings
 
 __all__ = [
+    "CurrentGate",
     "CurrentSettings",
     "CurrentTime",
     "OfflineAfter",
@@ -32,6 +34,7 @@ class Resources:
 
     sessions: async_sessionmaker[AsyncSession]
     readiness: Readiness
+    gate: Gate
 
 
 @asynccontextmanager
@@ -46,7 +49,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         readiness = Readiness(probes_of(engine, redis), timeout=settings.ready_timeout)
         stack.push_async_callback(readiness.aclose)
         sessions = async_sessionmaker(engine, expire_on_commit=False)
-        app.state.resources = Resources(sessions, readiness)
+        app.state.resources = Resources(sessions, readiness, Gate())
         yield
 
 
@@ -68,6 +71,10 @@ def _readiness(request: Request) -> Readiness:
     return _resources(request).readiness
 
 
+def _gate(request: Request) -> Gate:
+    return _resources(request).gate
+
+
 def _offline_after(request: Request) -> timedelta:
     return timedelta(seconds=_settings(request).offline_after)
 
@@ -77,6 +84,7 @@ def current_time() -> datetime | None:
     return None
 
 
+CurrentGate = Annotated[Gate, Depends(_gate)]
 CurrentSettings = Annotated[Settings, Depends(_settings)]
 CurrentTime = Annotated[datetime | None, Depends(current_time)]
 OfflineAfter = Annotated[timedelta, Depends(_offline_after)]

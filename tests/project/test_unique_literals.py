@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from cos.models import HealthStatus, Module
+from cos.models import ApiToken, BoardSession, HealthStatus, Module
 from tests.support.unique_literals import MAKERS, literals, models, unique_texts, uuids
 
 ROOT: Final = Path(__file__).parents[2]
@@ -23,16 +23,21 @@ def test_the_tests_of_the_control_center_write_no_unique_name_and_no_id_as_text(
 
 def test_what_must_be_unique_is_known_from_themodels() -> None:
     assert {model: unique_texts(model) for model in models()} == {
+        ApiToken: {"name": 255},
+        BoardSession: {},
         Module: {"name": 255},
         HealthStatus: {},
     }
     assert {model: uuids(model) for model in models()} == {
+        ApiToken: {"id"},
+        BoardSession: {"id", "token_id"},
         Module: {"id"},
         HealthStatus: {"id", "module_id"},
     }
     assert MAKERS.keys() == {
         *("Module", "ModuleFactory", "NewModule", "ModuleChanges", "ModuleIn", "ModulePatch"),
         *("HealthStatus", "HealthStatusFactory"),
+        *("ApiToken", "ApiTokenFactory", "BoardSession", "NewToken"),
     }
 
 

@@ -9,7 +9,7 @@ from tests.cos.commands import run
 
 
 def test_migrate_makes_the_schema_and_says_where(db_session: Session) -> None:
-    db_session.connection().exec_driver_sql("DROP TABLE health_statuses, modules, alembic_version")
+    db_session.connection().exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     db_session.commit()
     done = run("migrate")
     name = os.environ["DATABASE_URL"].rsplit("/", 1)[1]

@@ -21,6 +21,12 @@ def test_every_constraint_and_index_has_a_predictable_name() -> None:
         "ck_health_statuses_status",
         "fk_health_statuses_module_id_modules",
         "uq_health_statuses_module_id",
+        "ck_api_tokens_scopes",
+        "uq_api_tokens_name",
+        "ck_board_sessions_of_one_token",
+        "fk_board_sessions_token_id_api_tokens",
+        "ix_board_sessions_expires_at",
+        "ix_board_sessions_token_id",
     }
 
 

@@ -23,7 +23,7 @@ from cos.settings import Settings, SettingsError
 from tests.cos.factories import HealthStatusFactory
 
 ROOT = Path(__file__).parents[3]
-TABLES = {"alembic_version", "health_statuses", "modules"}
+TABLES = {"alembic_version", "api_tokens", "board_sessions", "health_statuses", "modules"}
 # Everything that a migration may leave behind, by kind and name.
 OBJECTS = """
     SELECT c.relkind::text || ' ' || c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
