@@ -1,15 +1,53 @@
 """The application."""
 
+from typing import Final
+
 from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 
 from cos.api import ROOT, modules, problems, system
-from cos.api.bearer_token import BearerTokenMiddleware
+from cos.api.access import login
+from cos.api.access.authorization import AuthorizationMiddleware
+from cos.api.access.sender import SenderMiddleware
+from cos.api.access_log import AccessLogMiddleware
+from cos.api.body_limits import BodyLimitMiddleware
 from cos.api.request_id import RequestIdMiddleware
 from cos.api.resources import lifespan
+from cos.api.safe_headers import SafeHeadersMiddleware
 from cos.board import pages
 from cos.settings import Settings, load
 
 __all__ = ["create_app"]
+
+# A request passes these first, from the top. They stand outside of the answer to an unexpected
+# error, so that a 500 has its id, its line and its headers too; they have no errors of their own.
+OUTSIDE: Final = (
+    RequestIdMiddleware,  # first: everything that follows logs under the id
+    AccessLogMiddleware,  # sees the status that is really sent
+    SafeHeadersMiddleware,  # whatever refuses a request below, its answer gets them
+)
+
+
+def _inside(settings: Settings) -> list[Middleware]:
+    """Return what a request passes then, from the top; what they raise is a 500."""
+    return [
+        # Around the checks, because an answer that none of them waited with is sent after the body.
+        Middleware(BodyLimitMiddleware, seconds=settings.body_timeout),
+        # Before the credentials: a page of somebody else learns nothing about them.
+        Middleware(SenderMiddleware, settings=settings),
+        # Last, because it asks the database.
+        Middleware(AuthorizationMiddleware, settings=settings),
+    ]
+
+
+class _ControlCenter(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the application that answers requests."""
+        stack = super().build_middleware_stack()
+        for layer in reversed(OUTSIDE):
+            stack = layer(stack)
+        return stack
 
 
 def create_app(settings: Settings | None = None, *, background: bool = False) -> FastAPI:
@@ -20,7 +58,7 @@ def create_app(settings: Settings | None = None, *, background: bool = False) ->
     `SettingsError` when the environment does not configure it.
     """
     settings = settings or load(Settings)
-    app = FastAPI(
+    app = _ControlCenter(
         title="Creative Operating System: control center",
         version="0.1.0",
         lifespan=lifespan,
@@ -29,6 +67,7 @@ def create_app(settings: Settings | None = None, *, background: bool = False) ->
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        middleware=_inside(settings),
         responses={
             "default": {
                 "description": "A problem document (RFC 9457).",
@@ -39,12 +78,9 @@ def create_app(settings: Settings | None = None, *, background: bool = False) ->
     app.state.settings = settings
     app.state.background = background
     problems.install(app)
-    if settings.api_token is not None:
-        app.add_middleware(BearerTokenMiddleware, token=settings.api_token)
-    # Added last, it stands outside: a 401 carries the id too.
-    app.add_middleware(RequestIdMiddleware)
     app.include_router(modules.router)
     app.include_router(system.router)
+    app.include_router(login.router)
     app.include_router(pages.router)
     app.mount("/static", pages.FILES)
     return app

@@ -1,15 +1,16 @@
 """The configuration of the control center: environment variables, and nothing else.
 
 ``DATABASE_URL`` and ``REDIS_URL`` carry no prefix, everything else starts with ``COS_``. Durations
-are seconds. A variable that is set but empty counts as not set.
+are seconds, lists are separated by commas. A variable that is set but empty counts as not set.
 """
 
 import re
+from ipaddress import ip_network
 from typing import Annotated, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -25,6 +26,14 @@ SECRETS: Final = {
     "REDIS_URL": "redis://:PASSWORD@127.0.0.1:6379/0",
     "COS_API_TOKEN": "$(python -c 'import secrets; print(secrets.token_urlsafe(32))')",
 }
+# What else a good value looks like, where the default is none.
+EXAMPLES: Final = {
+    "COS_ALLOWED_HOSTS": "cos.example,192.0.2.7",
+    "COS_ALLOWED_ORIGINS": "https://board.example",
+    "COS_TRUSTED_PROXIES": "127.0.0.1",
+}
+HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*)|\[[0-9A-Fa-f:.]+\])"
+LAST_PORT: Final = 65_535
 DAY: Final = 86_400
 
 PoolSize = Annotated[int, Field(ge=1, le=200)]
@@ -79,6 +88,40 @@ def _api_token(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _listed(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _host_name(text: str) -> str:
+    if not re.fullmatch(HOST, text):
+        raise ValueError(
+            f"{text!r} is no name or address of a host; ports and * do not belong there, and an"
+            " IPv6 address stands in brackets"
+        )
+    return text
+
+
+def _origin(text: str) -> str:
+    found = re.fullmatch(rf"https?://{HOST}(?::([0-9]{{1,5}}))?", text)
+    if found is None or int(found[1] or 0) > LAST_PORT:
+        raise ValueError(
+            f"{text!r} is no origin: http or https, a host and perhaps a port, without a path"
+        )
+    return text
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError(f"{text!r} is no IP address or network") from None
+
+
+Listed = (NoDecode, BeforeValidator(_listed))
+
+
 class DatabaseSettings(BaseSettings):
     """What is needed to reach Postgres; enough for ``migrate``.
 
@@ -119,7 +162,14 @@ class DatabaseSettings(BaseSettings):
 
 
 class Settings(DatabaseSettings):
-    """Everything the service needs."""
+    """Everything the service needs.
+
+    ``api_token`` opens everything, beside the tokens in the database. ``allowed_hosts`` are the
+    names, beside those of this machine, under which the service is reached; ``allowed_origins`` the
+    origins, beside its own, whose pages may change something. ``trusted_proxies`` are the addresses
+    whose X-Forwarded-For and X-Forwarded-Proto are believed. ``body_timeout`` is how long the body
+    of a request may take to arrive.
+    """
 
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
         validation_alias="REDIS_URL"
@@ -127,6 +177,10 @@ class Settings(DatabaseSettings):
     redis_pool_size: PoolSize = 10
     redis_timeout: Seconds = 2.0
     api_token: Annotated[SecretStr, AfterValidator(_api_token)] | None = None
+    allowed_hosts: Annotated[tuple[Annotated[str, AfterValidator(_host_name)], ...], *Listed] = ()
+    allowed_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], *Listed] = ()
+    trusted_proxies: Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], *Listed] = ()
+    body_timeout: Seconds = 10.0
     offline_after: Seconds = 60.0
     watch_interval: Annotated[Seconds, Field(ge=1)] = 1.0
     health_retention: LongSeconds = 7.0 * DAY
@@ -137,6 +191,17 @@ class Settings(DatabaseSettings):
     event_stream_length: Annotated[int, Field(ge=100, le=100_000)] = 10_000
     event_retention: LongSeconds = 7.0 * DAY
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
+    log_format: Literal["json", "text"] = "text"
+
+    @property
+    def secrets(self) -> list[str]:
+        """What no log line may show, as it is written: the API token and passwords."""
+        found = [
+            self.sqlalchemy_url.password,
+            urlsplit(self.redis_url.get_secret_value()).password,
+            None if self.api_token is None else self.api_token.get_secret_value(),
+        ]
+        return [secret for secret in found if secret]
 
     @property
     def redis_address(self) -> str:
@@ -177,7 +242,7 @@ def _explained(kind: type[DatabaseSettings], name: str, reason: str, given: obje
         shown, example = "", SECRETS[variable]
     else:
         shown = f"={given}"
-        example = "" if field is None else str(field.default)
+        example = "" if field is None else EXAMPLES.get(variable, str(field.default))
     if reason == "Field required":
         happened = f"{variable} is not set in the environment of this process."
         usually = "the shell, unit file or container that starts the service does not export it."

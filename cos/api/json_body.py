@@ -1,12 +1,14 @@
-"""JSON bodies, read strictly: whatever cannot be read is the client's error, and is a 422."""
+"""JSON bodies, read strictly: whatever cannot be read is the client's error, and is a 422.
+
+How long a body may be is decided before it comes here: `cos.api.body_limits`.
+"""
 
 import json
 import math
 from collections.abc import Callable, Coroutine
-from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-from fastapi import HTTPException, Request, Response
+from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
 
@@ -14,15 +16,13 @@ __all__ = ["JsonBodyRoute", "JsonObject", "storable_text"]
 
 MAX_DEPTH: Final = 32
 MAX_CHARACTERS: Final = 65_536
-MAX_BYTES: Final = 1_000_000
 
 
 class JsonBodyRoute(APIRoute):
-    """A route whose body must be UTF-8, JSON as in RFC 8259, and at most ``MAX_BYTES`` long.
+    """A route whose body must be UTF-8 and JSON as in RFC 8259.
 
-    Without it, a body is as long as the client likes, Python's parser takes NaN, and FastAPI
-    answers 400 for bytes that are no UTF-8, for numbers of more than 4,300 digits and for very deep
-    nesting.
+    Without it, Python's parser takes NaN, and FastAPI answers 400 for bytes that are no UTF-8, for
+    numbers of more than 4,300 digits and for very deep nesting.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -36,18 +36,6 @@ class JsonBodyRoute(APIRoute):
 
 
 class _StrictRequest(Request):
-    async def body(self) -> bytes:
-        if not hasattr(self, "_body"):
-            received = bytearray()
-            async for chunk in self.stream():
-                received += chunk
-                if len(received) > MAX_BYTES:
-                    raise HTTPException(
-                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body has at most {MAX_BYTES} bytes"
-                    )
-            self._body = bytes(received)
-        return self._body
-
     async def json(self) -> Any:
         body = await self.body()
         try:

@@ -12,25 +12,38 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.routing import Match
 from starlette.types import Scope
 
-from cos.api.request_id import HEADER, current_request_id
+from cos.api.request_id import current_request_id
 from cos.services.errors import (
     InvalidCursorError,
     NameTakenError,
     ServiceError,
+    TokenNameTakenError,
     UnknownModuleError,
+    UnknownTokenError,
 )
 
-__all__ = ["MEDIA_TYPE", "PROBLEM_SCHEMA", "ProblemResponse", "install", "problem"]
+__all__ = [
+    "MEDIA_TYPE",
+    "PROBLEM_SCHEMA",
+    "ProblemResponse",
+    "database_unavailable",
+    "install",
+    "problem",
+    "schema_missing",
+]
 
 LOGGER: Final = logging.getLogger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
 STATUS_OF: Final[Mapping[type[ServiceError], tuple[HTTPStatus, str, str]]] = {
     UnknownModuleError: (HTTPStatus.NOT_FOUND, "unknown-module", "Unknown module"),
     NameTakenError: (HTTPStatus.CONFLICT, "name-taken", "The name is taken"),
+    UnknownTokenError: (HTTPStatus.NOT_FOUND, "unknown-token", "Unknown token"),
+    TokenNameTakenError: (HTTPStatus.CONFLICT, "name-taken", "The name is taken"),
 }
 METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 PROBLEM_SCHEMA: Final = {
@@ -93,8 +106,7 @@ def problem(
         "request_id": current_request_id(),
         **members,
     }
-    # The middleware sets the header too, but not on a 500: that is answered outside of it.
-    return ProblemResponse(document, status, {**(headers or {}), HEADER: current_request_id()})
+    return ProblemResponse(document, status, headers)
 
 
 def install(app: FastAPI) -> None:
@@ -103,6 +115,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(InvalidCursorError, _invalid_cursor)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ClientDisconnect, _client_gone)
     for unavailable in (OperationalError, InterfaceError, PoolTimeoutError):
         app.add_exception_handler(unavailable, _database_unavailable)
     app.add_exception_handler(Exception, _unexpected)
@@ -153,6 +166,12 @@ async def _http_error(request: Request, error: Exception) -> ProblemResponse:
     return problem(request.scope, error.status_code, detail, headers=headers)
 
 
+async def _client_gone(request: Request, _error: Exception) -> ProblemResponse:
+    # Nobody reads it; without it the log would show a fault of ours.
+    detail = "The connection was closed before the body had arrived."
+    return problem(request.scope, HTTPStatus.BAD_REQUEST, detail)
+
+
 def _allowed(request: Request) -> list[str]:
     # The router names the methods of the first route of the path only, and a path has several.
     return [
@@ -166,15 +185,33 @@ def _allowed(request: Request) -> list[str]:
 
 
 async def _database_unavailable(request: Request, error: Exception) -> ProblemResponse:
+    return database_unavailable(request.scope, error)
+
+
+def database_unavailable(scope: Scope, error: Exception) -> ProblemResponse:
+    """Log ``error`` and return the answer for a request that the database did not serve."""
     # The driver's words name hosts and users; they belong into the log only.
     LOGGER.warning("the database did not serve this request: %s", error)
     return problem(
-        request.scope,
+        scope,
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The database cannot be reached, or is too busy. Nothing was changed. Try again shortly;"
         " GET /cc/health/ready tells what is down.",
         kind=("database-unavailable", "The database is unavailable"),
         headers={"Retry-After": "1"},
+    )
+
+
+def schema_missing(scope: Scope, error: Exception) -> ProblemResponse:
+    """Log ``error`` and return the answer while the database lacks tables of this version."""
+    LOGGER.error("the database has no schema, or that of an older version: %s", error)
+    return problem(
+        scope,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The database has no schema, or that of an older version of the control center."
+        " Whoever runs it: python -m cos migrate.",
+        kind=("schema-missing", "The schema is missing"),
+        headers={"Retry-After": "10"},
     )
 
 

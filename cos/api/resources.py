@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from cos.api.access.gate import Gate
 from cos.background import Background, Job
 from cos.db.engine import service_engine
 from cos.db.redis_client import service_redis
@@ -25,6 +26,7 @@ from cos.services.watcher import Watcher
 from cos.settings import Settings
 
 __all__ = [
+    "CurrentGate",
     "CurrentSettings",
     "CurrentTime",
     "LivePages",
@@ -44,6 +46,7 @@ class Resources:
 
     sessions: async_sessionmaker[AsyncSession]
     readiness: Readiness
+    gate: Gate
     redis_guard: Guard
     relay: Relay | None
     pages: LiveFeed
@@ -71,7 +74,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             stack.push_async_callback(events_engine.dispose)
             relay = Relay(events_engine, redis, guard, settings)
         pages = LiveFeed(redis)
-        app.state.resources = Resources(sessions, readiness, guard, relay, pages)
+        app.state.resources = Resources(sessions, readiness, Gate(), guard, relay, pages)
         if relay is not None:
             jobs: dict[str, Job] = {  # by name, a row for each
                 "relay": relay.run,
@@ -108,6 +111,10 @@ def _readiness(request: Request) -> Readiness:
     return _resources(request).readiness
 
 
+def _gate(request: Request) -> Gate:
+    return _resources(request).gate
+
+
 def _offline_after(request: Request) -> timedelta:
     return timedelta(seconds=_settings(request).offline_after)
 
@@ -125,6 +132,7 @@ def _pages(request: Request) -> LiveFeed:
     return _resources(request).pages
 
 
+CurrentGate = Annotated[Gate, Depends(_gate)]
 CurrentSettings = Annotated[Settings, Depends(_settings)]
 CurrentTime = Annotated[datetime | None, Depends(current_time)]
 LivePages = Annotated[LiveFeed, Depends(_pages)]

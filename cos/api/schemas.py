@@ -182,8 +182,13 @@ class ConfigOut(_Out):
     redis_pool_size: int
     redis_timeout: float
     authorization: Literal["bearer token", "none"]
+    allowed_hosts: list[str]
+    allowed_origins: list[str]
+    trusted_proxies: list[str]
+    body_timeout: float
     offline_after: float
     watch_interval: float
     health_retention: float
     ready_timeout: float
     log_level: str
+    log_format: str

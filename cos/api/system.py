@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from cos.api import ROOT
+from cos.api.access.authorization import HOLDER
 from cos.api.problems import problem
 from cos.api.resources import (
     CurrentSettings,
@@ -18,6 +19,7 @@ from cos.api.resources import (
 )
 from cos.api.schemas import ConfigOut, SystemHealthOut
 from cos.services import health
+from cos.services.access.holder import NOBODY
 
 __all__ = ["router"]
 
@@ -36,12 +38,12 @@ async def read_system_health(
 
 
 @router.get("/config")
-async def read_config(settings: CurrentSettings) -> ConfigOut:
+async def read_config(request: Request, settings: CurrentSettings) -> ConfigOut:
     """Return the settings that are no secret."""
     return ConfigOut(
         database=settings.database_address,
         redis=settings.redis_address,
-        authorization="none" if settings.api_token is None else "bearer token",
+        authorization="none" if getattr(request.state, HOLDER) == NOBODY else "bearer token",
         **settings.model_dump(exclude={"database_url", "redis_url", "api_token"}),
     )
 

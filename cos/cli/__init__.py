@@ -15,6 +15,7 @@ __all__ = ["main"]
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("cos.cli.serve", "Serve the control center until SIGTERM or Ctrl-C."),
     "migrate": ("cos.cli.migrate", "Bring the schema of DATABASE_URL up to date."),
+    "token": ("cos.cli.token", "Create, list and revoke the tokens that open the interface."),
 }
 
 

@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cos.cli.outcome import ENVIRONMENT_FAILED, NOT_DONE, fail
 from cos.db.engine import service_engine
+from cos.db.violations import lacks_schema
 from cos.services.errors import ServiceError
 from cos.settings import DatabaseSettings
 
-__all__ = ["in_transaction", "telling_failures"]
+__all__ = ["committed", "in_transaction", "telling_failures"]
 
 Answer = TypeVar("Answer")
 
@@ -28,6 +29,17 @@ def in_transaction(
     database fails (3, as `telling_failures`); nothing is stored then. Rows that ``work`` returns
     can be read afterwards.
     """
+    with telling_failures(settings, "was not asked"):
+        try:
+            return committed(settings, work)
+        except ServiceError as error:
+            fail(NOT_DONE, str(error))
+
+
+def committed(
+    settings: DatabaseSettings, work: Callable[[AsyncSession], Awaitable[Answer]]
+) -> Answer:
+    """Return what ``work`` returns, committed, as `in_transaction`; raise what goes wrong."""
 
     async def commit() -> Answer:
         engine = service_engine(settings)
@@ -37,11 +49,7 @@ def in_transaction(
         finally:
             await engine.dispose()
 
-    with telling_failures(settings, "was not asked"):
-        try:
-            return asyncio.run(commit())
-        except ServiceError as error:
-            fail(NOT_DONE, str(error))
+    return asyncio.run(commit())
 
 
 @contextmanager
@@ -55,7 +63,7 @@ def telling_failures(settings: DatabaseSettings, undone: str) -> Iterator[None]:
         yield
     except ProgrammingError as error:
         # A statement of ours that is wrong is a fault and stays one.
-        if not _lacks_schema(error):
+        if not lacks_schema(error):
             raise
         fail(
             ENVIRONMENT_FAILED,
@@ -71,8 +79,3 @@ def telling_failures(settings: DatabaseSettings, undone: str) -> Iterator[None]:
             "  Usually: it is not running, the password is wrong, or a session holds a lock.\n"
             f"  Run now: {again}, when the database answers",
         )
-
-
-def _lacks_schema(error: ProgrammingError) -> bool:
-    # 42P01 is a table, 42703 a column that is not there.
-    return getattr(error.orig, "sqlstate", None) in {"42P01", "42703"}

@@ -7,17 +7,27 @@ from typing import Final
 
 import click
 import uvicorn
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 
 from cos.api import ROOT
-from cos.api.log_lines import log_config
+from cos.api.log_lines import log_config, written
 from cos.app import create_app
+from cos.cli.database import committed, telling_failures
 from cos.cli.listening import Address, addresses_of, host_and_port, listen, reachable_by_others
 from cos.cli.outcome import WRONG_USE, configuration, fail
+from cos.services.access import tokens
 from cos.settings import Settings
 
 __all__ = ["command"]
 
+LOGGER: Final = logging.getLogger(__name__)
 GRACE_SECONDS: Final = 10
+# How long the start may wait for a database that does not answer.
+PATIENCE: Final = {"connect_timeout": 2, "statement_timeout": 2.0}
+
+NEEDED: Final = "access tokens needed"
+OPEN: Final = "open to this machine: no access token was ever created"
+UNKNOWN: Final = "the database does not say yet whether access tokens are needed"
 
 
 @click.command()
@@ -33,26 +43,41 @@ def command(host: str, port: int) -> None:
     """Serve the control center until SIGTERM or Ctrl-C."""
     settings = configuration(Settings)
     addresses = addresses_of(host, port)
-    if settings.api_token is None:
-        _refuse_other_machines(host, addresses)
-    listeners = listen(addresses, port)
-    for listener in listeners:
-        click.echo(f"Serving http://{host_and_port(listener)}{ROOT}", err=True)
+    access = _access(settings, host, addresses)
+    for listener in (listeners := listen(addresses, port)):
+        line = f"Serving http://{host_and_port(listener)}{ROOT} ({access})"
+        click.echo(written(LOGGER, line) if settings.log_format == "json" else line, err=True)
     _run(settings, listeners)
 
 
-def _refuse_other_machines(host: str, addresses: list[Address]) -> None:
-    reachable = reachable_by_others(addresses)
-    if reachable:
-        fail(
-            WRONG_USE,
-            f"--host {host} ({', '.join(reachable)}) can be reached from other machines,"
-            " and COS_API_TOKEN is not set: anybody there could change and delete modules.\n"
-            "  Usually: a container or a server is meant to be reached from outside.\n"
-            "  Run now: export COS_API_TOKEN="
-            "$(python -c 'import secrets; print(secrets.token_urlsafe(32))')\n"
-            "           or listen on this machine only: python -m cos serve",
-        )
+def _access(settings: Settings, host: str, addresses: list[Address]) -> str:
+    """Return what requests need, for the line of the start; refuse what nothing would guard."""
+    if settings.api_token is not None:
+        return NEEDED
+    if reachable := reachable_by_others(addresses):
+        _refuse_without_token(settings, host, reachable)
+        return NEEDED
+    try:
+        impatient = settings.model_copy(update=PATIENCE)
+        return NEEDED if committed(impatient, tokens.was_ever_created) else OPEN
+    except (OperationalError, InterfaceError, ProgrammingError):
+        # On this machine it starts all the same; requests are told what is wrong.
+        return UNKNOWN
+
+
+def _refuse_without_token(settings: Settings, host: str, reachable: list[str]) -> None:
+    with telling_failures(settings, "could not be asked for an access token"):
+        if committed(settings, tokens.is_any_good):
+            return
+    fail(
+        WRONG_USE,
+        f"--host {host} ({', '.join(reachable)}) can be reached from other machines, and there is"
+        " no access token: COS_API_TOKEN is not set, and none that is still good was created."
+        " Anybody there could change and delete modules.\n"
+        "  Usually: a container or a server is meant to be reached from outside.\n"
+        "  Run now: python -m cos token create NAME\n"
+        "           or listen on this machine only: python -m cos serve",
+    )
 
 
 def _run(settings: Settings, listeners: list[socket.socket]) -> None:
@@ -60,10 +85,16 @@ def _run(settings: Settings, listeners: list[socket.socket]) -> None:
         create_app(settings, background=True),
         lifespan="on",
         loop="asyncio",
+        http="h11",
         ws="none",
-        log_config=log_config(settings.log_level),
+        log_config=log_config(
+            settings.log_level, log_format=settings.log_format, hidden=settings.secrets
+        ),
+        # The application logs its requests itself: without queries, and with their ids.
+        access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     # uvicorn stops gracefully and then raises the signal again; being asked to stop is no failure.
@@ -71,4 +102,4 @@ def _run(settings: Settings, listeners: list[socket.socket]) -> None:
     try:
         uvicorn.Server(config).run(sockets=listeners)
     except KeyboardInterrupt:
-        logging.getLogger(__name__).info("Stopped.")
+        LOGGER.info("Stopped.")

@@ -1,9 +1,15 @@
-"""Which constraint refused a row."""
+"""What the database said no to."""
 
 from psycopg import Error
-from sqlalchemy.exc import IntegrityError
+from psycopg.errors import UndefinedColumn, UndefinedTable
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-__all__ = ["violated_constraint"]
+__all__ = ["lacks_schema", "violated_constraint"]
+
+
+def lacks_schema(error: ProgrammingError) -> bool:
+    """Tell whether ``error`` is about a table or column that migrations make."""
+    return isinstance(error.orig, UndefinedColumn | UndefinedTable)
 
 
 def violated_constraint(error: IntegrityError) -> str | None:

@@ -1,9 +1,13 @@
 """What the control center stores."""
 
+from cos.models.access_scope import AccessScope
+from cos.models.api_token import ApiToken
+from cos.models.board_session import BoardSession
 from cos.models.dead_letter import DeadLetter
 from cos.models.event_partition import EventPartition
 from cos.models.health_record import HealthRecord
 from cos.models.health_state import HealthReason, HealthState
+from cos.models.health_state import HealthState
 from cos.models.health_status import HealthStatus
 from cos.models.module import Module
 from cos.models.outbox_event import OutboxEvent
@@ -11,6 +15,9 @@ from cos.models.subscription import Subscription
 from cos.models.subscription_group import SubscriptionGroup
 
 __all__ = [
+    "AccessScope",
+    "ApiToken",
+    "BoardSession",
     "DeadLetter",
     "EventPartition",
     "HealthReason",

@@ -2,7 +2,14 @@
 
 from uuid import UUID
 
-__all__ = ["InvalidCursorError", "NameTakenError", "ServiceError", "UnknownModuleError"]
+__all__ = [
+    "InvalidCursorError",
+    "NameTakenError",
+    "ServiceError",
+    "TokenNameTakenError",
+    "UnknownModuleError",
+    "UnknownTokenError",
+]
 
 
 class ServiceError(Exception):
@@ -31,3 +38,25 @@ class InvalidCursorError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("not a cursor; pass next_cursor of the page before, unchanged")
+
+
+class TokenNameTakenError(ServiceError):
+    """Another token has, or had, this name. The transaction is over: roll it back."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"A token named {name!r} was created already, and names are not used twice.\n"
+            "  Usually: it was created before, and perhaps revoked since.\n"
+            "  Run now: python -m cos token list, and take another name"
+        )
+
+
+class UnknownTokenError(ServiceError):
+    """No token has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is no token named {name!r}.\n"
+            "  Usually: a typing error; capital letters count.\n"
+            "  Run now: python -m cos token list"
+        )

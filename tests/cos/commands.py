@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(slots=True)
 class Served:
-    """A running control center; ``log`` is there once it was stopped."""
+    """A running control center; ``log`` is whole once it was stopped."""
 
     process: subprocess.Popen[str]
     url: str
@@ -82,9 +82,9 @@ def serving(*arguments: str, **environment: str | None) -> Iterator[Served]:
             assert process.stderr is not None
             # The sockets listen before this line is printed: no need to try again and again.
             first = process.stderr.readline()
-            found = re.fullmatch(r"Serving (http://\S+)/cc\n", first)
+            found = re.search(r"Serving (http://\S+)/cc \(([^)]*)\)", first)
             assert found is not None, first + process.stderr.read()
-            yield Served(process, found[1])
+            yield Served(process, found[1], first)
         finally:
             if process.poll() is None:
                 process.kill()

@@ -4,10 +4,18 @@ What is not declared here comes from the models: names that nobody else draws, v
 of a status, and the defaults.
 """
 
-from factory.declarations import Trait
+from datetime import timedelta
+from typing import Final
+from uuid import uuid4
 
-from cos.models import HealthState, HealthStatus, Module
+from factory.declarations import LazyFunction, Trait
+from sqlalchemy import func
+
+from cos.models import ApiToken, HealthState, HealthStatus, Module
+from cos.services.access.credential import Credential, CredentialKind
 from testkit.factories import Factory
+
+SECRET: Final = "s" * 43
 
 
 class ModuleFactory(Factory[Module]):
@@ -23,3 +31,21 @@ class HealthStatusFactory(Factory[HealthStatus]):
     class Params:
         healthy = Trait(status=HealthState.HEALTHY)
         degraded = Trait(status=HealthState.DEGRADED)
+
+
+class ApiTokenFactory(Factory[ApiToken]):
+    """A token that may read and write; `text_of` is what its holder sends."""
+
+    scopes = LazyFunction(lambda: ["read", "write"])
+    secret_hash = LazyFunction(lambda: Credential(CredentialKind.API, uuid4(), SECRET).hash)
+
+    class Params:
+        read_only = Trait(scopes=LazyFunction(lambda: ["read"]))
+        write_only = Trait(scopes=LazyFunction(lambda: ["write"]))
+        expired = Trait(expires_at=func.now() - timedelta(seconds=1))
+        revoked = Trait(revoked_at=func.now() - timedelta(seconds=1))
+
+
+def text_of(token: ApiToken) -> str:
+    """Return the text of a token that the factory made."""
+    return Credential(CredentialKind.API, token.id, SECRET).text

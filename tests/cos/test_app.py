@@ -79,7 +79,7 @@ async def test_one_application_can_be_started_again(app: FastAPI) -> None:
     assert statuses == [200, 200]
 
 
-def test_every_path_starts_with_cc(app: FastAPI) -> None:
+def test_the_paths_are_those_below_cc_and_the_login(app: FastAPI) -> None:
     assert _operations(app.openapi()) == {
         ("post", "/cc/modules"),
         ("get", "/cc/modules"),
@@ -93,6 +93,9 @@ def test_every_path_starts_with_cc(app: FastAPI) -> None:
         ("get", "/cc/config"),
         ("get", "/cc/health/live"),
         ("get", "/cc/health/ready"),
+        ("get", "/cc/access"),
+        ("post", "/login"),
+        ("post", "/logout"),
     }
 
 

@@ -3,10 +3,14 @@ import pickle
 import pytest
 from pydantic import ValidationError
 
-from cos.settings import DatabaseSettings, Settings, SettingsError, load
+from cos.api.access.authority import Authority, Origin
+from cos.settings import EXAMPLES, DatabaseSettings, Settings, SettingsError, load
 
 PASSWORD = "hunter2"
 DATABASE = f"postgresql://ada:{PASSWORD}@db.example:6543/cos"
+HOSTS = ("cos.example", "[::1]", "192.0.2.7")
+ORIGINS = ("https://a.example:8443",)
+NETWORKS = ("127.0.0.1/32", "10.0.0.0/8")
 REDIS = f"redis://:{PASSWORD}@redis.example:6380/3"
 
 
@@ -178,6 +182,12 @@ def test_an_argument_wins_over_the_environment() -> None:
         ("COS_LOG_LEVEL", "debug", "log_level", "debug"),
         ("cos_log_level", "error", "log_level", "error"),
         ("COS_API_TOKEN", "", "api_token", None),
+        ("COS_LOG_FORMAT", "json", "log_format", "json"),
+        ("COS_BODY_TIMEOUT", "0.5", "body_timeout", 0.5),
+        ("COS_ALLOWED_HOSTS", "", "allowed_hosts", ()),
+        ("COS_ALLOWED_HOSTS", "cos.example, [::1],,192.0.2.7 ", "allowed_hosts", HOSTS),
+        ("COS_ALLOWED_ORIGINS", "https://a.example:8443", "allowed_origins", ORIGINS),
+        ("COS_TRUSTED_PROXIES", "127.0.0.1,10.1.2.3/8", "trusted_proxies", NETWORKS),
     ],
 )
 def test_a_variable_sets_its_field(
@@ -207,6 +217,8 @@ def test_a_variable_sets_its_field(
         ("COS_LOCK_TIMEOUT", "0"),
         ("COS_READY_TIMEOUT", "-0.1"),
         ("COS_LOG_LEVEL", "loud"),
+        ("COS_LOG_FORMAT", "xml"),
+        ("COS_BODY_TIMEOUT", "0"),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_the_value_and_a_good_one(
@@ -218,6 +230,49 @@ def test_a_value_out_of_range_is_refused_with_the_value_and_a_good_one(
 
     assert message.startswith(f"{variable}={value} in the environment of this process cannot")
     assert message.endswith(f"Run now: export {variable}={default}")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "wrong"),
+    [
+        ("COS_ALLOWED_HOSTS", "cos.example,*", "*"),
+        ("COS_ALLOWED_HOSTS", "cos.example:80", "cos.example:80"),
+        ("COS_ALLOWED_HOSTS", "::1", "::1"),
+        ("COS_ALLOWED_HOSTS", "https://cos.example", "https://cos.example"),
+        ("COS_ALLOWED_ORIGINS", "*", "*"),
+        ("COS_ALLOWED_ORIGINS", "cos.example", "cos.example"),
+        ("COS_ALLOWED_ORIGINS", "https://cos.example/", "https://cos.example/"),
+        ("COS_ALLOWED_ORIGINS", "https://cos.example,null", "null"),
+        ("COS_ALLOWED_ORIGINS", "https://cos.example:65536", "https://cos.example:65536"),
+        ("COS_TRUSTED_PROXIES", "*", "*"),
+        ("COS_TRUSTED_PROXIES", "proxy.example", "proxy.example"),
+    ],
+)
+def test_a_list_with_a_wrong_part_is_refused_with_that_part_and_an_example(
+    environment: pytest.MonkeyPatch, variable: str, value: str, wrong: str
+) -> None:
+    environment.setenv(variable, value)
+    message = _refusal()
+
+    assert message.startswith(f"{variable}")
+    assert repr(wrong) in message
+    assert message.endswith(f"Run now: export {variable}={EXAMPLES[variable]}")
+
+
+@pytest.mark.parametrize("text", ["cos.example", "A-b_c.9", "192.0.2.7", "[2001:db8::7]", "x"])
+def test_what_settings_allow_the_checks_can_read(text: str) -> None:
+    settings = Settings.model_validate(
+        {"allowed_hosts": text, "allowed_origins": f"http://{text}:8000"}
+    )
+
+    assert [Authority.parse(host) is not None for host in settings.allowed_hosts] == [True]
+    assert [Origin.parse(each) is not None for each in settings.allowed_origins] == [True]
+
+
+def test_the_secrets_are_named_as_they_are_written(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("COS_API_TOKEN", "s3cret-token")
+
+    assert load(Settings).secrets == [PASSWORD, PASSWORD, "s3cret-token"]
 
 
 @pytest.mark.parametrize("token", ["two words", "tab\t", "é", "\x7f", "new\nline"])

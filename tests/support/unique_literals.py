@@ -18,7 +18,8 @@ import sqlalchemy as sa
 import tests.cos.factories
 from cos.api.schemas import ModuleIn, ModulePatch
 from cos.db.declarative import Base
-from cos.models import Module
+from cos.models import ApiToken, Module
+from cos.services.access.tokens import NewToken
 from cos.services.modules import ModuleChanges, NewModule
 from testkit.factories import Factory
 
@@ -33,6 +34,7 @@ CARRIERS: Final[dict[type, type]] = {
     ModuleChanges: Module,
     ModuleIn: Module,
     ModulePatch: Module,
+    NewToken: ApiToken,
 }
 
 

@@ -1,5 +1,6 @@
 """``python -m cos serve`` as a process of its own, over real sockets."""
 
+import json
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from tests.cos.commands import Served, run, serving
-from tests.cos.factories import ModuleFactory
+from tests.cos.factories import ApiTokenFactory, ModuleFactory, text_of
 
 TOKEN = "s3cret-token"
 
@@ -18,7 +19,7 @@ TOKEN = "s3cret-token"
 def stopped() -> tuple[Served, dict[str, int]]:
     """A control center that saw the whole life of a module and was then asked to end."""
     body = ModuleFactory.payload()
-    with serving() as served:
+    with serving(COS_LOG_FORMAT="json") as served:
         made, headers, _ = served.ask("POST", "/cc/modules", body, **{"X-Request-ID": "mine-1"})
         path = headers["location"]
         statuses = {
@@ -43,8 +44,9 @@ def guarded() -> tuple[Served, list[int]]:
         served.url = served.url.replace("0.0.0.0", "127.0.0.1")
         statuses = [
             served.ask("GET", "/cc/modules")[0],
-            served.ask("GET", "/cc/modules", **bearer)[0],
+            served.ask("GET", "/cc/modules", **bearer, **{"X-Request-ID": "mine-2"})[0],
             served.ask("GET", "/cc/health/ready")[0],
+            served.ask("GET", "/cc/health/live", Host="evil.example")[0],
         ]
         served.stop(signal.SIGINT)
     return served, statuses
@@ -80,27 +82,30 @@ def test_an_interrupt_stops_it_in_order(guarded: tuple[Served, list[int]]) -> No
 
 
 @pytest.mark.slow
-def test_the_log_names_the_request_and_its_answer(
+def test_every_line_is_a_json_document_from_the_first_to_the_last(
     stopped: tuple[Served, dict[str, int]],
 ) -> None:
-    (line,) = [line for line in stopped[0].log.splitlines() if "[mine-1]" in line]
+    documents = [json.loads(line) for line in stopped[0].log.splitlines()]
+    (asked,) = [each for each in documents if each["request_id"] == "mine-1"]
 
-    assert line.endswith('"POST /cc/modules HTTP/1.1" 201')
+    assert documents[0]["message"].startswith("Serving http://127.0.0.1:")
+    assert documents[-1]["message"] == "Stopped."
+    assert all({"time", "level", "logger", "message"} < each.keys() for each in documents)
+    assert [asked[name] for name in ("method", "path", "status")] == ["POST", "/cc/modules", 201]
 
 
 @pytest.mark.slow
-def test_no_secret_is_logged_at_any_level(guarded: tuple[Served, list[int]]) -> None:
-    password = os.environ["DATABASE_URL"].split(":")[2].split("@")[0]
-    log = guarded[0].log
+def test_the_log_names_the_request_and_its_answer(guarded: tuple[Served, list[int]]) -> None:
+    lines = [line for line in guarded[0].log.splitlines() if "[mine-2]" in line]
+    (line,) = [line for line in lines if "cos.access" in line]
 
-    assert "/cc/modules" in log
-    assert TOKEN not in log
-    assert password not in log
+    assert " INFO cos.access [mine-2] 127.0.0.1 GET /cc/modules 200 " in line
 
 
 @pytest.mark.slow
 def test_with_a_token_it_listens_on_every_address(guarded: tuple[Served, list[int]]) -> None:
-    assert guarded[1] == [401, 200, 200]
+    assert guarded[1] == [401, 200, 200, 421]
+    assert "/cc (access tokens needed)\n" in guarded[0].log
 
 
 @pytest.mark.slow
@@ -110,13 +115,14 @@ def test_an_unexpected_error_is_logged_with_its_request_and_answered_as_a_proble
     db_session.connection().exec_driver_sql("ALTER TABLE modules RENAME TO elsewhere")
     db_session.commit()
     with serving() as served:
-        status, headers, document = served.ask("GET", "/cc/modules", **{"X-Request-ID": "mine-2"})
+        status, headers, document = served.ask("GET", "/cc/modules", **{"X-Request-ID": "mine-3"})
         served.stop()
     (line,) = [line for line in served.log.splitlines() if "Exception in ASGI" in line]
 
-    assert (status, document["status"], headers["x-request-id"]) == (500, 500, "mine-2")
-    assert "ERROR uvicorn.error [mine-2]" in line
+    assert (status, document["status"], headers["x-request-id"]) == (500, 500, "mine-3")
+    assert "ERROR uvicorn.error [mine-3]" in line
     assert "UndefinedTable" in served.log
+    assert "(open to this machine: no access token was ever created)\n" in served.log
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "0", "192.0.2.1", "::ffff:0.0.0.0"])
@@ -125,8 +131,41 @@ def test_without_a_token_an_address_that_others_reach_is_refused(host: str) -> N
 
     assert (done.exit_code, done.stdout) == (2, "")
     assert "COS_API_TOKEN is not set" in done.stderr
-    assert "Run now: export COS_API_TOKEN=" in done.stderr
+    assert "Run now: python -m cos token create NAME" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("traits", [{"revoked": True}, {"expired": True}])
+def test_a_token_that_is_over_guards_nothing(traits: dict[str, bool]) -> None:
+    ApiTokenFactory.create(**traits)
+    done = run("serve", "--host", "0.0.0.0", "--port", "0")
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "none that is still good was created" in done.stderr
+
+
+def test_a_database_that_cannot_be_asked_for_a_token_is_the_environment(closed_port: int) -> None:
+    url = f"postgresql://u:hunter2@127.0.0.1:{closed_port}/x"
+    done = run("serve", "--host", "0.0.0.0", "--port", "0", DATABASE_URL=url)
+
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert "could not be asked for an access token: " in done.stderr
+    assert "Run now: python -m cos serve, when the database answers" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_good_token_in_the_database_is_enough_to_listen_on_every_address() -> None:
+    token = text_of(ApiTokenFactory.create())
+    with serving("--host", "0.0.0.0") as served:
+        served.url = served.url.replace("0.0.0.0", "127.0.0.1")
+        statuses = [
+            served.ask("GET", "/cc/modules")[0],
+            served.ask("GET", "/cc/modules", Authorization=f"Bearer {token}")[0],
+        ]
+
+    assert statuses == [401, 200]
+    assert "/cc (access tokens needed)\n" in served.log
 
 
 @pytest.mark.parametrize("host", ["3221225985", "0xc0000201", "192.0.513"])
@@ -161,14 +200,53 @@ def test_a_port_that_is_none_is_wrong_use(port: str) -> None:
 
 @pytest.mark.slow
 def test_on_localhost_it_starts_while_its_dependencies_are_down(closed_port: int) -> None:
+    password = "hunter2-in-the-url"
     with serving(
         "--host",
         "localhost",
-        DATABASE_URL=f"postgresql://127.0.0.1:{closed_port}/x",
-        REDIS_URL=f"redis://127.0.0.1:{closed_port}",
+        DATABASE_URL=f"postgresql://u:{password}@127.0.0.1:{closed_port}/x",
+        REDIS_URL=f"redis://:{password}@127.0.0.1:{closed_port}",
+        COS_LOG_LEVEL="debug",
     ) as served:
         live = served.ask("GET", "/cc/health/live")[0]
         ready, _, document = served.ask("GET", "/cc/health/ready")
+        token = text_of(ApiTokenFactory.build())
+        status, headers, _ = served.ask("GET", "/cc/modules", Authorization=f"Bearer {token}")
+        served.stop()
 
-    assert (live, ready) == (200, 503)
+    assert (live, ready, status, headers["retry-after"]) == (200, 503, 503, "1")
     assert {found["state"] for found in document["dependencies"].values()} == {"down"}
+    assert "(the database does not say yet whether access tokens are needed)\n" in served.log
+    assert not [secret for secret in (password, token) if secret in served.log]
+
+
+@pytest.mark.slow
+def test_no_secret_is_written_at_any_level_in_either_format() -> None:
+    token = ApiTokenFactory.create()
+    good = text_of(token)
+    wrong = good[:-2] + "xx"
+    secrets = [good, wrong, TOKEN, os.environ["DATABASE_URL"].split(":")[2].split("@")[0]]
+    for log_format in ("text", "json"):
+        with serving(
+            COS_LOG_LEVEL="debug", COS_LOG_FORMAT=log_format, COS_API_TOKEN=TOKEN
+        ) as served:
+            origin = {"Origin": served.url}
+            status, headers, _ = served.ask("POST", "/login", {"token": good}, **origin)
+            cookie = headers["set-cookie"].partition(";")[0]
+            statuses = [
+                status,
+                served.ask("POST", "/login", {"token": wrong}, **origin)[0],
+                served.ask("POST", "/login", {"token": TOKEN}, **origin)[0],
+                served.ask("GET", "/cc/modules", Cookie=cookie)[0],
+                served.ask("GET", f"/cc/modules/{good}?token={good}", Cookie=cookie)[0],
+                served.ask("GET", "/cc/modules", Authorization=f"Bearer {wrong}")[0],
+                served.ask("GET", "/cc/modules", Authorization=f"Basic {TOKEN}")[0],
+                served.ask("GET", "/cc/modules", Authorization=f"Bearer {TOKEN}")[0],
+                served.ask("POST", "/logout", Cookie=cookie, **origin)[0],
+            ]
+            served.stop()
+        found = [*secrets, cookie.partition("=")[2]]
+
+        assert statuses == [200, 401, 200, 200, 422, 401, 401, 200, 204]
+        assert "GET /cc/modules/cos_" in served.log
+        assert not [secret for secret in found if secret in served.log]

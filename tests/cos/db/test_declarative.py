@@ -34,6 +34,12 @@ def test_every_constraint_and_index_has_a_predictable_name() -> None:
         "ck_events_sequence",
         "ix_events_partition_position",
         "ix_events_published_at",
+        "ck_api_tokens_scopes",
+        "uq_api_tokens_name",
+        "ck_board_sessions_of_one_token",
+        "fk_board_sessions_token_id_api_tokens",
+        "ix_board_sessions_expires_at",
+        "ix_board_sessions_token_id",
     }
 
 

@@ -34,6 +34,7 @@ TABLES = {
     "subscription_groups",
     "subscriptions",
 }
+TABLES = {"alembic_version", "api_tokens", "board_sessions", "health_statuses", "modules"}
 # Everything that a migration may leave behind, by kind and name.
 OBJECTS = """
     SELECT c.relkind::text || ' ' || c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
