@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from cos.api import ROOT, modules, problems, system
 from cos.api.access import login
 from cos.api.access.authorization import AuthorizationMiddleware
+from cos.api.access.needs import STATIC
 from cos.api.access.sender import SenderMiddleware
 from cos.api.access_log import AccessLogMiddleware
 from cos.api.body_limits import BodyLimitMiddleware
@@ -16,6 +17,7 @@ from cos.api.request_id import RequestIdMiddleware
 from cos.api.resources import lifespan
 from cos.api.safe_headers import SafeHeadersMiddleware
 from cos.board import pages
+from cos.board.navigation import NavigationMiddleware
 from cos.settings import Settings, load
 
 __all__ = ["create_app"]
@@ -32,6 +34,8 @@ OUTSIDE: Final = (
 def _inside(settings: Settings) -> list[Middleware]:
     """Return what a request passes then, from the top; what they raise is a 500."""
     return [
+        # Around everything that refuses: a browser is sent on to the login.
+        Middleware(NavigationMiddleware),
         # Around the checks, because an answer that none of them waited with is sent after the body.
         Middleware(BodyLimitMiddleware, seconds=settings.body_timeout),
         # Before the credentials: a page of somebody else learns nothing about them.
@@ -82,5 +86,5 @@ def create_app(settings: Settings | None = None, *, background: bool = False) ->
     app.include_router(system.router)
     app.include_router(login.router)
     app.include_router(pages.router)
-    app.mount("/static", pages.FILES)
+    app.mount(STATIC.rstrip("/"), pages.FILES)
     return app

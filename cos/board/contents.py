@@ -122,5 +122,7 @@ async def _now(session: AsyncSession) -> datetime:
 
 
 async def _names(session: AsyncSession, ids: set[UUID]) -> dict[UUID, str]:
+    if not ids:
+        return {}
     found = await session.execute(select(Module.id, Module.name).where(Module.id.in_(ids)))
     return dict(found.tuples().all())

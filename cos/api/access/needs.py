@@ -8,11 +8,12 @@ from cos.api import ROOT
 from cos.api.access.authority import is_loopback
 from cos.models.access_scope import AccessScope
 
-__all__ = ["LOGIN", "LOGOUT", "METRICS", "Asked", "needed_scope"]
+__all__ = ["LOGIN", "LOGOUT", "METRICS", "STATIC", "Asked", "needed_scope"]
 
 LOGIN: Final = "/login"
 LOGOUT: Final = "/logout"
 METRICS: Final = "/metrics"
+STATIC: Final = "/static/"
 READING: Final = frozenset({"GET", "HEAD"})
 
 
@@ -31,6 +32,8 @@ Exemption = Callable[[Asked], bool]
 OPEN: Final[tuple[Exemption, ...]] = (
     # Whoever restarts a process that is not well has no token.
     lambda asked: asked.path.startswith(f"{ROOT}/health/"),
+    # The look of the login; nothing in them is secret.
+    lambda asked: asked.path.startswith(STATIC) and asked.method in READING,
     # They look at the credentials themselves.
     lambda asked: asked.path in {LOGIN, LOGOUT},
     # A collector of metrics on the same machine needs no secret for numbers.
