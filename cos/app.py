@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from cos.api import ROOT, modules, problems, system
+from cos.api import ROOT, dead_letters, events, modules, problems, system
 from cos.api.bearer_token import BearerTokenMiddleware
 from cos.api.request_id import RequestIdMiddleware
 from cos.api.resources import lifespan
@@ -44,4 +44,6 @@ def create_app(settings: Settings | None = None, *, background: bool = False) ->
     app.add_middleware(RequestIdMiddleware)
     app.include_router(modules.router)
     app.include_router(system.router)
+    app.include_router(events.router)
+    app.include_router(dead_letters.router)
     return app

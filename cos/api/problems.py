@@ -18,9 +18,12 @@ from starlette.types import Scope
 
 from cos.api.request_id import HEADER, current_request_id
 from cos.services.errors import (
+    DeadLetterInHandError,
     InvalidCursorError,
     NameTakenError,
     ServiceError,
+    UnknownDeadLetterError,
+    UnknownGroupError,
     UnknownModuleError,
 )
 
@@ -31,6 +34,13 @@ MEDIA_TYPE: Final = "application/problem+json"
 STATUS_OF: Final[Mapping[type[ServiceError], tuple[HTTPStatus, str, str]]] = {
     UnknownModuleError: (HTTPStatus.NOT_FOUND, "unknown-module", "Unknown module"),
     NameTakenError: (HTTPStatus.CONFLICT, "name-taken", "The name is taken"),
+    UnknownDeadLetterError: (HTTPStatus.NOT_FOUND, "unknown-dead-letter", "Unknown dead letter"),
+    DeadLetterInHandError: (
+        HTTPStatus.CONFLICT,
+        "dead-letter-in-hand",
+        "The dead letter is being replayed",
+    ),
+    UnknownGroupError: (HTTPStatus.NOT_FOUND, "unknown-group", "Unknown group"),
 }
 METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 PROBLEM_SCHEMA: Final = {
