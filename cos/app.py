@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from cos.api import ROOT, modules, problems, system
+from cos.api import ROOT, dead_letters, events, modules, problems, system
 from cos.api.access import login
 from cos.api.access.authorization import AuthorizationMiddleware
 from cos.api.access.needs import STATIC
@@ -84,6 +84,8 @@ def create_app(settings: Settings | None = None, *, background: bool = False) ->
     problems.install(app)
     app.include_router(modules.router)
     app.include_router(system.router)
+    app.include_router(events.router)
+    app.include_router(dead_letters.router)
     app.include_router(login.router)
     app.include_router(pages.router)
     app.mount(STATIC.rstrip("/"), pages.FILES)

@@ -19,10 +19,13 @@ from starlette.types import Scope
 
 from cos.api.request_id import current_request_id
 from cos.services.errors import (
+    DeadLetterInHandError,
     InvalidCursorError,
     NameTakenError,
     ServiceError,
     TokenNameTakenError,
+    UnknownDeadLetterError,
+    UnknownGroupError,
     UnknownModuleError,
     UnknownTokenError,
 )
@@ -44,6 +47,13 @@ STATUS_OF: Final[Mapping[type[ServiceError], tuple[HTTPStatus, str, str]]] = {
     NameTakenError: (HTTPStatus.CONFLICT, "name-taken", "The name is taken"),
     UnknownTokenError: (HTTPStatus.NOT_FOUND, "unknown-token", "Unknown token"),
     TokenNameTakenError: (HTTPStatus.CONFLICT, "name-taken", "The name is taken"),
+    UnknownDeadLetterError: (HTTPStatus.NOT_FOUND, "unknown-dead-letter", "Unknown dead letter"),
+    DeadLetterInHandError: (
+        HTTPStatus.CONFLICT,
+        "dead-letter-in-hand",
+        "The dead letter is being replayed",
+    ),
+    UnknownGroupError: (HTTPStatus.NOT_FOUND, "unknown-group", "Unknown group"),
 }
 METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 PROBLEM_SCHEMA: Final = {

@@ -16,6 +16,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("cos.cli.serve", "Serve the control center until SIGTERM or Ctrl-C."),
     "migrate": ("cos.cli.migrate", "Bring the schema of DATABASE_URL up to date."),
     "token": ("cos.cli.token", "Create, list and revoke the tokens that open the interface."),
+    "events": ("cos.cli.events", "Follow, list and replay the events of the modules."),
+    "dlq": ("cos.cli.dlq", "Look into the dead letters, replay them, drop them."),
 }
 
 

@@ -1,12 +1,16 @@
 """What can go wrong for reasons of the caller's making."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 __all__ = [
+    "DeadLetterInHandError",
     "InvalidCursorError",
     "NameTakenError",
     "ServiceError",
     "TokenNameTakenError",
+    "UnknownDeadLetterError",
+    "UnknownGroupError",
     "UnknownModuleError",
     "UnknownTokenError",
 ]
@@ -30,6 +34,36 @@ class NameTakenError(ServiceError):
         super().__init__(
             f"A module named {name!r} is registered already."
             " Take another name, or change that module with PATCH."
+        )
+
+
+class UnknownDeadLetterError(ServiceError):
+    """No dead letter has this id: it was replayed, dropped, or never there."""
+
+    def __init__(self, letter_id: int) -> None:
+        super().__init__(
+            f"There is no dead letter {letter_id}; a replay that succeeds removes it, and so does"
+            " dropping it. GET /cc/dead-letters lists those there are."
+        )
+
+
+class DeadLetterInHandError(ServiceError):
+    """A subscriber replays the dead letter at this moment."""
+
+    def __init__(self, letter_id: int) -> None:
+        super().__init__(
+            f"Dead letter {letter_id} is being replayed just now. Look again in a few seconds:"
+            " it is gone then, or says why it failed once more."
+        )
+
+
+class UnknownGroupError(ServiceError):
+    """No subscriber of this group ever started."""
+
+    def __init__(self, group: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"There is no group {group!r} of subscribers. "
+            + (f"There are: {', '.join(known)}." if known else "None has started yet.")
         )
 
 

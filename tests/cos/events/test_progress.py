@@ -13,6 +13,8 @@ from cos.models import Subscription
 from testkit.core.naming import UniqueNames
 from tests.cos.events.subscribing import Sessions, event, store, until
 
+POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy carries no types here
+
 
 @pytest.fixture
 async def group(sessions: Sessions, unique: UniqueNames) -> str:
@@ -97,7 +99,7 @@ async def test_lagging_modules_are_found_with_their_newest_event(
 async def test_the_newest_events_are_found_along_an_index(sessions: Sessions) -> None:
     newest = progress._newest()
     query = select(newest.c.module_id, newest.c.sequence).compile(
-        dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}
+        dialect=POSTGRES, compile_kwargs={"literal_binds": True}
     )
     async with sessions.begin() as session:
         # Of an empty table anything else would be as cheap.

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -284,7 +285,7 @@ async def test_an_entry_that_is_no_event_goes_to_the_dead_letters(
     module, group = uuid.uuid4(), unique("group")
     subscriber = Recorder(sessions, redis, group)
     async with running(subscriber):
-        entry = await redis.xadd(stream_name(0), {b"id": b"\xff\x00", "payload": "x" * 9_000})
+        entry: Any = await redis.xadd(stream_name(0), {b"id": b"\xff\x00", "payload": "x" * 9_000})
         await publish(redis, [event(module, 1)])
         await until_true(lambda: subscriber.facts.malformed + subscriber.facts.handled == 2)
     (letter,) = await letters(sessions, group)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import uuid
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -33,6 +34,26 @@ from tests.cos.events.subscribing import (
 
 # Entries are claimed, and consumers removed, as soon as somebody looks.
 EAGER = replace(QUICK, claim_every=0.02, min_idle=0.02, timeout=0.01, consumer_expiry=0.02)
+
+
+async def _command(redis: Any, *words: object) -> Any:
+    # redis-py carries no types for it.
+    return await redis.execute_command(*words)
+
+
+async def _idle(redis: Any, group: str, module_id: uuid.UUID) -> int:
+    """Return for how many milliseconds the only pending entry of a module was not touched."""
+    stream = stream_name(partition_of(module_id))
+    (row,) = await redis.xpending_range(stream, group, "-", "+", 10)
+    return int(row["time_since_delivered"])
+
+
+async def _make_old(redis: Any, group: str, module_id: uuid.UUID) -> None:
+    stream = stream_name(partition_of(module_id))
+    (row,) = await redis.xpending_range(stream, group, "-", "+", 10)
+    await redis.xclaim(
+        stream, group, row["consumer"], 0, [row["message_id"]], idle=59_000, justid=True
+    )
 
 
 async def test_a_flushed_redis_loses_nothing(
@@ -65,7 +86,7 @@ async def test_killed_connections_are_replaced(
     subscriber = Recorder(sessions, redis, group)
     async with running(subscriber):
         for sequence in (1, 2, 3):
-            await redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            await _command(redis, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
             await publish(redis, await store(sessions, module, sequence))
             await until_true(lambda: subscriber.facts.handled == sequence)  # noqa: B023 - awaited
 
@@ -81,7 +102,7 @@ async def test_a_redis_that_pauses_longer_than_it_is_waited_for_is_found_again(
     async with running(subscriber):
         await publish(redis, await store(sessions, module, 1))
         await until_true(lambda: subscriber.facts.handled == 1)
-        await redis.execute_command("CLIENT", "PAUSE", 250, "ALL")
+        await _command(redis, "CLIENT", "PAUSE", 250, "ALL")
         await until_true(lambda: not subscriber.ready.is_set())
         await publish(redis, await store(sessions, module, 2))
         await until_true(lambda: subscriber.facts.handled == 2)
@@ -229,10 +250,8 @@ async def test_a_cancelled_run_gives_back_too_and_leaves_no_task(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    stream = stream_name(partition_of(module))
-    (row,) = await redis.xpending_range(stream, group, "-", "+", 10)
 
-    assert row["time_since_delivered"] > 3_600_000
+    assert await _idle(redis, group, module) > 3_600_000
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
@@ -291,19 +310,14 @@ async def test_what_is_held_is_claimed_by_nobody_else(
         block=0.05, claim_every=0.01, min_idle=60, timeout=30, reconcile_every=3_600
     )
     first = Recorder(sessions, redis, group, before=wait, settings=settings)
-    stream = stream_name(partition_of(module))
     async with running(first):
         await publish(redis, [event(module, 1)])
         await inside.wait()
         # As if it had been held for long: the next look makes it young again.
-        (row,) = await redis.xpending_range(stream, group, "-", "+", 10)
-        await redis.xclaim(
-            stream, group, row["consumer"], 0, [row["message_id"]], idle=59_000, justid=True
-        )
+        await _make_old(redis, group, module)
 
         async def is_young() -> bool:
-            (row,) = await redis.xpending_range(stream, group, "-", "+", 10)
-            return bool(row["time_since_delivered"] < 30_000)
+            return await _idle(redis, group, module) < 30_000
 
         await until(is_young)
         let_go.set()
