@@ -125,4 +125,4 @@ async def _names(session: AsyncSession, ids: set[UUID]) -> dict[UUID, str]:
     if not ids:
         return {}
     found = await session.execute(select(Module.id, Module.name).where(Module.id.in_(ids)))
-    return dict(found.tuples().all())
+    return {row.id: row.name for row in found}

@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
-from factory.declarations import LazyFunction, Trait
+from factory.declarations import LazyAttribute, LazyFunction, Trait
 from sqlalchemy import func
 
-from cos.models import ApiToken, HealthState, HealthStatus, Module
+from cos.events.event import partition_of
+from cos.models import ApiToken, HealthState, HealthStatus, Module, OutboxEvent
 from cos.services.access.credential import Credential, CredentialKind
 from testkit.factories import Factory
 
@@ -31,6 +32,12 @@ class HealthStatusFactory(Factory[HealthStatus]):
     class Params:
         healthy = Trait(status=HealthState.HEALTHY)
         degraded = Trait(status=HealthState.DEGRADED)
+
+
+class OutboxEventFactory(Factory[OutboxEvent]):
+    """An event that waits to be published, of a module that need not exist."""
+
+    partition = LazyAttribute(lambda event: partition_of(event.module_id))
 
 
 class ApiTokenFactory(Factory[ApiToken]):
