@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from cos.db.engine import service_engine
+from cos.db.failures import reason
 from cos.events import ledger
 from cos.events.guard import CircuitOpenError, Guard, is_failure
 from cos.events.notifications import listen
@@ -167,7 +168,7 @@ class Relay:
 
     def _refuse(self, partition: int, error: Exception) -> None:
         """Log what Redis says of a partition, once until it says something else."""
-        text = f"{type(error).__name__}: {error}"
+        text = reason(error)
         if self._refused.get(partition) != text:
             self._refused[partition] = text
             LOGGER.warning("Partition %d cannot be published, its events wait: %s", partition, text)
@@ -198,11 +199,11 @@ class Relay:
             done = await self.round(look=look)
         except (SQLAlchemyError, OSError) as error:
             if not self._is_cut_off:
-                LOGGER.warning("The events in the database cannot be read or marked: %s", error)
+                LOGGER.warning("Events cannot be read or marked in the database: %s", reason(error))
             self._is_cut_off = True
             return None
         if self._is_cut_off:
-            LOGGER.info("The events in the database can be read and marked again.")
+            LOGGER.info("Events can be read and marked in the database again.")
         self._is_cut_off = False
         return done
 
