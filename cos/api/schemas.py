@@ -154,4 +154,9 @@ class ConfigOut(_Out):
     authorization: Literal["bearer token", "none"]
     offline_after: float
     ready_timeout: float
+    event_batch: int
+    event_poll_interval: float
+    event_check_interval: float
+    event_stream_length: int
+    event_retention: float
     log_level: str

@@ -26,7 +26,7 @@ MANY = text(
     """
     INSERT INTO events (id, module_id, sequence, partition, type, version, correlation_id, payload)
     SELECT gen_random_uuid(), :module_id, number, :partition, 'module.changed', 1, '-',
-        jsonb_build_object('text', repeat('x', 4000))
+        jsonb_build_object('text', repeat('x', 1000))
     FROM generate_series(1, :count) AS number
     """
 )
@@ -138,12 +138,12 @@ async def test_a_relay_that_is_frozen_loses_its_partition_and_does_no_harm_when_
 async def test_processes_that_are_killed_one_after_the_other_lose_nothing(
     async_db_session: AsyncSession, async_redis_client: Redis
 ) -> None:
-    written = [module_in(partition) for partition in (0, 3, 3, 7)]
+    written = [module_in(partition) for partition in (0, 3, 3)]
     sequence = 0
     with _serving():
-        for _ in range(3):
+        for _ in range(2):
             with _serving() as victim:
-                for _ in range(10):
+                for _ in range(8):
                     sequence += 1
                     for module_id in written:
                         await write(async_db_session, module_id, first=sequence)
@@ -176,6 +176,6 @@ async def test_ten_thousand_pending_events_are_published_in_bounded_memory(
 
     assert sum(done.published for done in rounds) == 10_000
     assert max(done.published for done in rounds) == settings.event_batch
-    # 40 MB wait; one batch of 100, in all its forms, is far less.
-    assert peak < 8_000_000
-    assert await told(async_redis_client, module_id) == list(range(1, 10_001))
+    # More than 10 MB wait, as objects many more; one batch of 100 is far less in all its forms.
+    assert peak < 4_000_000
+    assert await async_redis_client.xlen(stream_name(partition_of(module_id))) == 10_000
