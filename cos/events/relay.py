@@ -21,6 +21,7 @@ from cos.db.failures import reason
 from cos.events import ledger
 from cos.events.guard import CircuitOpenError, Guard, is_failure
 from cos.events.notifications import listen
+from cos.events.outage import Outage
 from cos.events.outbox import event_of
 from cos.events.publication import Appended, Publication, Short
 from cos.settings import Settings
@@ -78,7 +79,16 @@ class Relay:
         self._republished = 0
         self._last_round: datetime | None = None
         self._refused: dict[int, str] = {}
-        self._is_cut_off = False
+        self._redis_outage = Outage(
+            LOGGER,
+            began="Redis cannot be used, events wait: %s",
+            ended="Redis can be used, events are published again.",
+        )
+        self._database_outage = Outage(
+            LOGGER,
+            began="Events cannot be read or marked in the database: %s",
+            ended="Events can be read and marked in the database again.",
+        )
 
     @property
     def facts(self) -> RelayFacts:
@@ -140,8 +150,12 @@ class Relay:
         except CircuitOpenError:
             return Round(has_failed=True)
         except (RedisError, OSError) as error:
+            if is_failure(error):
+                self._redis_outage.failed(error)
+                return Round(has_failed=True)
             self._refuse(partition, error)
-            return Round(has_failed=is_failure(error))
+            return Round()
+        self._redis_outage.over()
         self._refused.pop(partition, None)
         if isinstance(outcome, Short):
             return await self._recover(session, partition, reached, outcome)
@@ -157,8 +171,8 @@ class Relay:
             session, partition, after=short.last, most=self._settings.event_stream_length
         )
         LOGGER.warning(
-            "Redis lost entries of partition %d: it had reached %s and ends at %s. %d events are"
-            " published again.",
+            "Redis lost entries of partition %d: it had reached %s and ends at %s."
+            " Events published again: %d.",
             partition,
             reached,
             short.last or "nothing",
@@ -198,13 +212,9 @@ class Relay:
         try:
             done = await self.round(look=look)
         except (SQLAlchemyError, OSError) as error:
-            if not self._is_cut_off:
-                LOGGER.warning("Events cannot be read or marked in the database: %s", reason(error))
-            self._is_cut_off = True
+            self._database_outage.failed(error)
             return None
-        if self._is_cut_off:
-            LOGGER.info("Events can be read and marked in the database again.")
-        self._is_cut_off = False
+        self._database_outage.over()
         return done
 
 
