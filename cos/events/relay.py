@@ -31,6 +31,8 @@ __all__ = ["Relay", "RelayFacts", "Round", "relay_engine"]
 LOGGER: Final = logging.getLogger(__name__)
 # A relay that is frozen in the middle of a round loses its partitions after so many seconds.
 LONGEST_IDLE: Final = 10.0
+# Seconds for one statement: after a loss, all that the streams keep becomes pending again at once.
+RECOVERY_LIMIT: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,11 @@ class RelayFacts:
 
 def relay_engine(settings: Settings) -> AsyncEngine:
     """Return an engine for one relay: it shares no connection with requests."""
-    limits = {"database_pool_size": 1, "idle_in_transaction_timeout": _longest_idle(settings)}
+    limits = {
+        "database_pool_size": 1,
+        "idle_in_transaction_timeout": _longest_idle(settings),
+        "statement_timeout": max(settings.statement_timeout, RECOVERY_LIMIT),
+    }
     return service_engine(settings.model_copy(update=limits))
 
 

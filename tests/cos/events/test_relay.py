@@ -347,16 +347,17 @@ async def test_a_payload_that_the_database_writes_much_longer_is_published(
     assert await told(async_redis_client, module_id) == [1, 2]
 
 
-async def test_a_relay_has_a_connection_of_its_own_that_may_not_idle_long(
+async def test_a_relay_has_one_connection_of_its_own_that_may_work_long_and_not_idle_long(
     settings: Settings,
 ) -> None:
     engine = relay_engine(settings)
     async with engine.connect() as connection:
-        limit = await connection.scalar(text("SHOW idle_in_transaction_session_timeout"))
+        idle = await connection.scalar(text("SHOW idle_in_transaction_session_timeout"))
+        statement = await connection.scalar(text("SHOW statement_timeout"))
     pool = engine.pool
     await engine.dispose()
 
-    assert limit == "10s"
+    assert (idle, statement) == ("10s", "1min")
     assert pool is not None
     assert "Pool size: 1 " in pool.status()
 
