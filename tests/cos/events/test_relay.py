@@ -315,6 +315,22 @@ async def test_redis_that_refuses_fails_the_round_and_the_events_wait(
     assert await told(async_redis_client, module_id) == [1]
 
 
+async def test_a_round_whose_time_is_over_leaves_the_rest_to_the_next(
+    settings: Settings, async_db_session: AsyncSession
+) -> None:
+    url = settings.sqlalchemy_url.update_query_dict(
+        {"options": "-c idle_in_transaction_session_timeout=60000"}
+    )
+    address = url.render_as_string(hide_password=False)
+    # Its time is a part of what the session may idle, and over before the first call.
+    hasty = Settings.model_validate({"database_url": address, "idle_in_transaction_timeout": 1e-9})
+    await write(async_db_session, uuid4())
+    async with relay_of(hasty) as relay:
+        done = await relay.round()
+
+    assert done == Round(has_more=True)
+
+
 async def test_a_database_that_fails_at_the_mark_fails_the_round(
     settings: Settings,
     database: Database,
