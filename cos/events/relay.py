@@ -189,8 +189,11 @@ class Relay:
     async def _append(
         self, partition: int, events: Sequence[Event], reached: str | None
     ) -> Appended | Short:
-        async with asyncio.timeout(self._time_limit):
-            return await self._publication.publish(partition, events, after=reached)
+        try:
+            async with asyncio.timeout(self._time_limit):
+                return await self._publication.publish(partition, events, after=reached)
+        except TimeoutError:
+            raise TimeoutError(f"no answer within {self._time_limit:.1f} s") from None
 
     async def _recover(
         self, connection: AsyncConnection, partition: int, reached: str | None, short: Short

@@ -42,6 +42,14 @@ async def relay(settings: Settings) -> AsyncIterator[Relay]:
         yield made
 
 
+def _where_sessions_may_idle(settings: Settings) -> str:
+    """Return an address that wins over what the settings say of idle sessions."""
+    url = settings.sqlalchemy_url.update_query_dict(
+        {"options": "-c idle_in_transaction_session_timeout=60000"}
+    )
+    return url.render_as_string(hide_password=False)
+
+
 async def _drain(relay: Relay) -> list[Round]:
     """Go round until nothing is left."""
     rounds = [await relay.round()]
@@ -315,13 +323,32 @@ async def test_redis_that_refuses_fails_the_round_and_the_events_wait(
     assert await told(async_redis_client, module_id) == [1]
 
 
+async def test_redis_that_is_silent_for_longer_than_a_session_may_idle_fails_the_round(
+    settings: Settings,
+    silent_port: int,
+    async_db_session: AsyncSession,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    silent = Settings.model_validate(
+        {
+            "database_url": _where_sessions_may_idle(settings),
+            "redis_url": f"redis://127.0.0.1:{silent_port}/0",
+            "redis_timeout": 3_600,
+            "idle_in_transaction_timeout": 0.3,
+        }
+    )
+    await write(async_db_session, uuid4())
+    async with relay_of(silent) as relay:
+        done = await relay.round()
+
+    assert done == Round(has_failed=True)
+    assert "events wait: TimeoutError: no answer within 0.1 s" in caplog.text
+
+
 async def test_a_round_whose_time_is_over_leaves_the_rest_to_the_next(
     settings: Settings, async_db_session: AsyncSession
 ) -> None:
-    url = settings.sqlalchemy_url.update_query_dict(
-        {"options": "-c idle_in_transaction_session_timeout=60000"}
-    )
-    address = url.render_as_string(hide_password=False)
+    address = _where_sessions_may_idle(settings)
     # Its time is a part of what the session may idle, and over before the first call.
     hasty = Settings.model_validate({"database_url": address, "idle_in_transaction_timeout": 1e-9})
     await write(async_db_session, uuid4())
