@@ -39,7 +39,7 @@ DAY: Final = 86_400
 PoolSize = Annotated[int, Field(ge=1, le=200)]
 Seconds = Annotated[float, Field(gt=0, le=DAY, allow_inf_nan=False)]
 # For what is kept: up to ten years.
-LongSeconds = Annotated[float, Field(gt=0, le=3_653 * DAY, allow_inf_nan=False)]
+LongSeconds = Annotated[float, Field(gt=0, le=3_650 * DAY, allow_inf_nan=False)]
 
 
 def _database_url(secret: SecretStr) -> SecretStr:

@@ -190,5 +190,10 @@ class ConfigOut(_Out):
     watch_interval: float
     health_retention: float
     ready_timeout: float
+    event_batch: int
+    event_poll_interval: float
+    event_check_interval: float
+    event_stream_length: int
+    event_retention: float
     log_level: str
     log_format: str

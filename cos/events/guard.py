@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from redis import exceptions
 
+from cos.db.failures import reason
 from cos.events.breaker import (
     Closed,
     Open,
@@ -165,12 +166,11 @@ class Guard:
             return
         self._opened += 1
         LOGGER.warning(
-            "%s: open for %.1f s, %s (%d of %d); the last one: %s: %s",
+            "%s: open for %.1f s, %s (%d of %d); the last one: %s",
             self._name,
             transition.cooldown,
             transition.reason,
             transition.failed,
             transition.calls,
-            type(error).__name__,
-            error,
+            "-" if error is None else reason(error),
         )

@@ -4,17 +4,22 @@ All of it is done in the caller's transaction. The lock of a partition's row is 
 it; it ends with the transaction, and with the connection of a process that died.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Final
 
-from sqlalchemy import CursorResult, or_, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import or_, select, text, true
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cos.events.event import Event
 from cos.models import EventPartition, OutboxEvent
 
-__all__ = ["claim", "mark", "pending", "unmark"]
+__all__ = ["Pending", "claim", "mark", "pending", "unmark"]
 
 NOTHING: Final = "0-0"
+# Those of an event, in the order of its fields.
+COLUMNS: Final = [getattr(OutboxEvent, field.name) for field in fields(Event)]
 
 MARK: Final = text(
     """
@@ -24,7 +29,10 @@ MARK: Final = text(
             AS published (position, stream_id)
         WHERE events.position = published.position
     )
-    UPDATE event_partitions SET last_stream_id = :reached WHERE partition = :partition
+    UPDATE event_partitions SET last_stream_id = reached.stream_id
+    FROM unnest(CAST(:partitions AS smallint[]), CAST(:reached AS text[]))
+        AS reached (partition, stream_id)
+    WHERE event_partitions.partition = reached.partition
     """
 )
 
@@ -46,10 +54,18 @@ UNMARK: Final = text(
 )
 
 
-async def claim(session: AsyncSession, *, idle_too: bool) -> list[tuple[int, str | None]]:
-    """Lock the partitions that have something to publish, and return them.
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An event that is not published, and where it stands in the outbox."""
 
-    Each comes with the stream id that it has reached. ``idle_too`` adds those that published
+    position: int
+    event: Event
+
+
+async def claim(connection: AsyncConnection, *, idle_too: bool) -> dict[int, str | None]:
+    """Lock the partitions that have something to publish.
+
+    Return them, each with the stream id that it has reached. ``idle_too`` adds those that published
     before. What another session has locked is left to it.
     """
     # With its limit it stays one look into the index for each partition, however long the backlog.
@@ -63,48 +79,65 @@ async def claim(session: AsyncSession, *, idle_too: bool) -> list[tuple[int, str
     )
     has_some = first.correlate(EventPartition).scalar_subquery().is_not(None)
     has_published = EventPartition.last_stream_id.is_not(None)
-    claimed = await session.execute(
+    claimed = await connection.execute(
         select(EventPartition.partition, EventPartition.last_stream_id)
         .where(or_(has_some, has_published) if idle_too else has_some)
         .order_by(EventPartition.partition)
         .with_for_update(skip_locked=True)
     )
-    return [(partition, reached) for partition, reached in claimed]
+    return {row.partition: row.last_stream_id for row in claimed}
 
 
-async def pending(session: AsyncSession, partition: int, limit: int) -> Sequence[OutboxEvent]:
-    """Return the first events of a claimed partition that are not published, in their order.
+async def pending(
+    connection: AsyncConnection, partitions: Collection[int], limit: int
+) -> Mapping[int, Sequence[Pending]]:
+    """Return the first events of each claimed partition that are not published, in their order.
 
-    It has to be a statement of its own: that of the claim may have begun before the session that
-    held the partition until then committed.
+    Up to ``limit`` of each; those that have none are left out. It has to be a statement of its own:
+    that of the claim may have begun before the session that held a partition until then committed.
     """
-    statement = (
-        select(OutboxEvent)
-        .where(OutboxEvent.partition == partition, OutboxEvent.published_at.is_(None))
+    first = (
+        select(OutboxEvent.position, OutboxEvent.partition, *COLUMNS)
+        .where(
+            OutboxEvent.partition == EventPartition.partition, OutboxEvent.published_at.is_(None)
+        )
         .order_by(OutboxEvent.position)
         .limit(limit)
+        .lateral("first")
     )
-    return (await session.scalars(statement)).all()
+    rows = await connection.execute(
+        select(first)
+        .select_from(EventPartition)
+        .join(first, true())
+        .where(EventPartition.partition.in_(partitions))
+        .order_by(first.c.partition, first.c.position)
+    )
+    found: dict[int, list[Pending]] = defaultdict(list)
+    for position, partition, *values in rows:
+        found[partition].append(Pending(position, Event(*values)))
+    return dict(found)
 
 
 async def mark(
-    session: AsyncSession, partition: int, rows: Sequence[OutboxEvent], stream_ids: Sequence[str]
+    connection: AsyncConnection, published: Mapping[int, Sequence[tuple[Pending, str]]]
 ) -> None:
-    """Note that ``rows`` are published, as the entries of the same order; at least one."""
+    """Note that events are published, each with the id of its entry; at least one a partition."""
+    entries = [entry for partition in published.values() for entry in partition]
     values = {
-        "partition": partition,
-        "positions": [row.position for row in rows],
-        "stream_ids": list(stream_ids),
-        "reached": stream_ids[-1],
+        "positions": [event.position for event, _ in entries],
+        "stream_ids": [stream_id for _, stream_id in entries],
+        "partitions": list(published),
+        "reached": [partition[-1][1] for partition in published.values()],
     }
-    await session.execute(MARK, values)
+    await connection.execute(MARK, values)
 
 
-async def unmark(session: AsyncSession, partition: int, *, after: str | None, most: int) -> int:
+async def unmark(
+    connection: AsyncConnection, partition: int, *, after: str | None, most: int
+) -> int:
     """Make what was published later than the entry ``after`` pending again; return how many.
 
     Of the events that are still there, the newest ``most`` are looked at.
     """
     values = {"partition": partition, "most": most, "reached": after, "after": after or NOTHING}
-    result = await session.execute(UNMARK, values)
-    return result.rowcount if isinstance(result, CursorResult) else 0
+    return (await connection.execute(UNMARK, values)).rowcount

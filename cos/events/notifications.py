@@ -7,6 +7,7 @@ from typing import Final
 from psycopg import AsyncConnection, Error, sql
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cos.db.failures import reason
 from cos.models.outbox_event import NOTIFICATION
 
 __all__ = ["listen"]
@@ -36,7 +37,7 @@ async def listen(engine: AsyncEngine, woken: asyncio.Event) -> None:
                     woken.set()
         except (Error, OSError) as error:
             if not failures:
-                LOGGER.warning("New events are not notified of, but looked for: %s", error)
+                LOGGER.warning("New events are not notified of, but looked for: %s", reason(error))
             pause = PAUSES[min(failures, len(PAUSES) - 1)]
             failures += 1
             await asyncio.sleep(pause)

@@ -8,6 +8,7 @@ from sqlalchemy import CursorResult, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from cos.db.failures import reason
 from cos.models import OutboxEvent
 
 __all__ = ["Pruning"]
@@ -45,7 +46,7 @@ class Pruning:
             try:
                 is_done = await self.prune() < self._batch
             except (SQLAlchemyError, OSError) as error:
-                LOGGER.warning("Old events were not removed, which is tried again: %s", error)
+                LOGGER.warning("Old events were not removed this time: %s", reason(error))
                 is_done = True
             if is_done:
                 await self._rest(stop)

@@ -7,20 +7,25 @@ between, is published again, before any that follows it.
 
 import asyncio
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cos.db.engine import service_engine
+from cos.db.failures import reason
 from cos.events import ledger
+from cos.events.event import Event
 from cos.events.guard import CircuitOpenError, Guard, is_failure
+from cos.events.ledger import Pending
 from cos.events.notifications import listen
-from cos.events.outbox import event_of
+from cos.events.outage import Outage
 from cos.events.publication import Appended, Publication, Short
 from cos.settings import Settings
 
@@ -29,6 +34,8 @@ __all__ = ["Relay", "RelayFacts", "Round", "relay_engine"]
 LOGGER: Final = logging.getLogger(__name__)
 # A relay that is frozen in the middle of a round loses its partitions after so many seconds.
 LONGEST_IDLE: Final = 10.0
+# Seconds for one statement: after a loss, all that the streams keep becomes pending again at once.
+RECOVERY_LIMIT: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,11 @@ class RelayFacts:
 
 def relay_engine(settings: Settings) -> AsyncEngine:
     """Return an engine for one relay: it shares no connection with requests."""
-    limits = {"database_pool_size": 1, "idle_in_transaction_timeout": _longest_idle(settings)}
+    limits = {
+        "database_pool_size": 1,
+        "idle_in_transaction_timeout": _longest_idle(settings),
+        "statement_timeout": max(settings.statement_timeout, RECOVERY_LIMIT),
+    }
     return service_engine(settings.model_copy(update=limits))
 
 
@@ -66,18 +77,27 @@ class Relay:
     def __init__(self, engine: AsyncEngine, redis: Redis, guard: Guard, settings: Settings) -> None:
         self._engine = engine
         # Another isolation would read, behind a lock, what was there before it.
-        committed = engine.execution_options(isolation_level="READ COMMITTED")
-        self._sessions = async_sessionmaker(committed, expire_on_commit=False)
+        self._database = engine.execution_options(isolation_level="READ COMMITTED")
         self._publication = Publication(redis, stream_length=settings.event_stream_length)
         self._guard = guard
         self._settings = settings
-        # Half of it: a slow Redis must not cost the session that waits for it.
-        self._call_limit = _longest_idle(settings) / 2
+        # For one call, and for when the last one of a round begins: together less than that, so
+        # that a slow Redis does not cost the session that waits for it.
+        self._time_limit = _longest_idle(settings) / 3
         self._published = 0
         self._republished = 0
         self._last_round: datetime | None = None
         self._refused: dict[int, str] = {}
-        self._is_cut_off = False
+        self._redis_outage = Outage(
+            LOGGER,
+            began="Redis cannot be used, events wait: %s",
+            ended="Redis can be used, events are published again.",
+        )
+        self._database_outage = Outage(
+            LOGGER,
+            began="Events cannot be read or marked in the database: %s",
+            ended="Events can be read and marked in the database again.",
+        )
 
     @property
     def facts(self) -> RelayFacts:
@@ -106,68 +126,94 @@ class Relay:
         fails ends the round early: what was published until then is marked. Raises
         `sqlalchemy.exc.SQLAlchemyError` where the database fails; then nothing is marked.
         """
-        steps: list[Round] = []
-        async with self._sessions.begin() as session:
-            for partition, reached in await ledger.claim(session, idle_too=look):
-                steps.append(await self._step(session, partition, reached))
-                # However large a batch is, there is one of them in memory.
-                session.expunge_all()
-                if steps[-1].has_failed:
-                    break
-        done = Round(
-            published=sum(step.published for step in steps),
-            republished=sum(step.republished for step in steps),
-            has_more=any(step.has_more for step in steps),
-            has_failed=any(step.has_failed for step in steps),
-        )
+        async with self._database.begin() as connection:
+            done = await self._claimed(connection, look=look)
         self._published += done.published
         self._republished += done.republished
         self._last_round = datetime.now(UTC)
         return done
 
-    async def _step(self, session: AsyncSession, partition: int, reached: str | None) -> Round:
+    async def _claimed(self, connection: AsyncConnection, *, look: bool) -> Round:
+        claimed = await ledger.claim(connection, idle_too=look)
+        if not claimed:
+            return Round()
         limit = self._settings.event_batch
-        rows = await ledger.pending(session, partition, limit)
-        events = [event_of(row) for row in rows]
-
-        async def publish() -> Appended | Short:
-            async with asyncio.timeout(self._call_limit):
-                return await self._publication.publish(partition, events, after=reached)
-
-        try:
-            outcome = await self._guard.call(publish)
-        except CircuitOpenError:
-            return Round(has_failed=True)
-        except (RedisError, OSError) as error:
-            self._refuse(partition, error)
-            return Round(has_failed=is_failure(error))
-        self._refused.pop(partition, None)
-        if isinstance(outcome, Short):
-            return await self._recover(session, partition, reached, outcome)
-        published = len(outcome.stream_ids)
+        waiting = await ledger.pending(connection, claimed, limit)
+        outcomes, has_failed, has_more = await self._publish(claimed, waiting)
+        published: dict[int, list[tuple[Pending, str]]] = {}
+        lost = 0
+        for partition, outcome in outcomes.items():
+            if isinstance(outcome, Short):
+                lost += await self._recover(connection, partition, claimed[partition], outcome)
+                has_more = True
+            elif outcome.stream_ids:
+                # Of many bytes only the first events were taken.
+                published[partition] = list(
+                    zip(waiting[partition], outcome.stream_ids, strict=False)
+                )
+                taken, given = len(outcome.stream_ids), len(waiting[partition])
+                has_more |= taken < given or given == limit
         if published:
-            await ledger.mark(session, partition, rows[:published], outcome.stream_ids)
-        return Round(published, has_more=published < len(rows) or len(rows) == limit)
+            await ledger.mark(connection, published)
+        return Round(sum(map(len, published.values())), lost, has_more, has_failed)
+
+    async def _publish(
+        self, claimed: Mapping[int, str | None], waiting: Mapping[int, Sequence[Pending]]
+    ) -> tuple[dict[int, Appended | Short], bool, bool]:
+        """Publish one partition after the other, and return what came of each that was tried.
+
+        And whether Redis failed, and whether some were left because the time was over.
+        """
+        outcomes: dict[int, Appended | Short] = {}
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._time_limit
+        for partition, reached in claimed.items():
+            if clock() >= deadline:
+                return outcomes, False, True
+            events = [each.event for each in waiting.get(partition, ())]
+            attempt = partial(self._append, partition, events, reached)
+            try:
+                outcomes[partition] = await self._guard.call(attempt)
+            except CircuitOpenError:
+                return outcomes, True, False
+            except (RedisError, OSError) as error:
+                if is_failure(error):
+                    self._redis_outage.failed(error)
+                    return outcomes, True, False
+                self._refuse(partition, error)
+                continue
+            self._redis_outage.over()
+            self._refused.pop(partition, None)
+        return outcomes, False, False
+
+    async def _append(
+        self, partition: int, events: Sequence[Event], reached: str | None
+    ) -> Appended | Short:
+        try:
+            async with asyncio.timeout(self._time_limit):
+                return await self._publication.publish(partition, events, after=reached)
+        except TimeoutError:
+            raise TimeoutError(f"no answer within {self._time_limit:.1f} s") from None
 
     async def _recover(
-        self, session: AsyncSession, partition: int, reached: str | None, short: Short
-    ) -> Round:
+        self, connection: AsyncConnection, partition: int, reached: str | None, short: Short
+    ) -> int:
         lost = await ledger.unmark(
-            session, partition, after=short.last, most=self._settings.event_stream_length
+            connection, partition, after=short.last, most=self._settings.event_stream_length
         )
         LOGGER.warning(
-            "Redis lost entries of partition %d: it had reached %s and ends at %s. %d events are"
-            " published again.",
+            "Redis lost entries of partition %d: it had reached %s and ends at %s."
+            " Events published again: %d.",
             partition,
             reached,
             short.last or "nothing",
             lost,
         )
-        return Round(republished=lost, has_more=True)
+        return lost
 
     def _refuse(self, partition: int, error: Exception) -> None:
         """Log what Redis says of a partition, once until it says something else."""
-        text = f"{type(error).__name__}: {error}"
+        text = reason(error)
         if self._refused.get(partition) != text:
             self._refused[partition] = text
             LOGGER.warning("Partition %d cannot be published, its events wait: %s", partition, text)
@@ -197,13 +243,9 @@ class Relay:
         try:
             done = await self.round(look=look)
         except (SQLAlchemyError, OSError) as error:
-            if not self._is_cut_off:
-                LOGGER.warning("The events in the database cannot be read or marked: %s", error)
-            self._is_cut_off = True
+            self._database_outage.failed(error)
             return None
-        if self._is_cut_off:
-            LOGGER.info("The events in the database can be read and marked again.")
-        self._is_cut_off = False
+        self._database_outage.over()
         return done
 
 

@@ -57,15 +57,17 @@ async def write(
 
 
 @asynccontextmanager
-async def relay_of(settings: Settings, **changes: Any) -> AsyncIterator[Relay]:
-    """A relay with servers' connections of its own, under the settings with ``changes``."""
+async def relay_of(
+    settings: Settings, guard: Guard | None = None, **changes: Any
+) -> AsyncIterator[Relay]:
+    """A relay with connections of its own to the servers, under the settings with ``changes``."""
     changed = settings.model_copy(update=changes)
     async with AsyncExitStack() as stack:
         engine = relay_engine(changed)
         stack.push_async_callback(engine.dispose)
         redis = service_redis(changed)
         stack.push_async_callback(redis.aclose)
-        yield Relay(engine, redis, Guard("redis", policy=QUICK), changed)
+        yield Relay(engine, redis, guard or Guard("redis", policy=QUICK), changed)
 
 
 @asynccontextmanager

@@ -10,12 +10,25 @@ from tests.cos.events.relays import module_in, write
 
 
 async def _claimed(session: AsyncSession, *, idle_too: bool = False) -> list[int]:
-    return [partition for partition, _ in await ledger.claim(session, idle_too=idle_too)]
+    return list(await ledger.claim(await session.connection(), idle_too=idle_too))
 
 
-async def _publish(session: AsyncSession, partition: int, *stream_ids: str) -> None:
-    rows = await ledger.pending(session, partition, len(stream_ids))
-    await ledger.mark(session, partition, rows, stream_ids)
+async def _pending(session: AsyncSession, limit: int, *partitions: int) -> dict[int, list[int]]:
+    found = await ledger.pending(await session.connection(), partitions, limit)
+    return {
+        partition: [each.event.sequence for each in pending] for partition, pending in found.items()
+    }
+
+
+async def _publish(session: AsyncSession, **partitions: list[str]) -> None:
+    """Mark the first events of partitions, named as in ``p3``, with these ids."""
+    connection = await session.connection()
+    ids = {int(name[1:]): stream_ids for name, stream_ids in partitions.items()}
+    found = await ledger.pending(connection, ids, 100)
+    await ledger.mark(
+        connection,
+        {number: list(zip(found[number], ids[number], strict=False)) for number in ids},
+    )
     await session.commit()
 
 
@@ -32,10 +45,11 @@ async def test_only_partitions_with_something_to_publish_are_claimed(
 
 async def test_idle_ones_are_those_that_published_before(async_db_session: AsyncSession) -> None:
     await write(async_db_session, module_in(2))
-    await _publish(async_db_session, 2, "1-1")
+    await _publish(async_db_session, p2=["1-1"])
+    connection = await async_db_session.connection()
 
-    assert await _claimed(async_db_session) == []
-    assert await ledger.claim(async_db_session, idle_too=True) == [(2, "1-1")]
+    assert await ledger.claim(connection, idle_too=False) == {}
+    assert await ledger.claim(connection, idle_too=True) == {2: "1-1"}
 
     await async_db_session.rollback()
 
@@ -58,24 +72,26 @@ async def test_what_one_session_claimed_another_does_not(
 
 async def test_pending_events_come_in_order_and_in_batches(async_db_session: AsyncSession) -> None:
     await write(async_db_session, module_in(3), 5)
-    rows = await ledger.pending(async_db_session, 3, 3)
-
-    assert [row.sequence for row in rows] == [1, 2, 3]
-
+    await write(async_db_session, module_in(5), 2)
+    await write(async_db_session, module_in(6), 2)
+    found = await _pending(async_db_session, 3, 5, 4, 3)
     await async_db_session.rollback()
+
+    assert found == {3: [1, 2, 3], 5: [1, 2]}
 
 
 async def test_what_is_marked_has_its_entry_and_its_time(
     async_db_session: AsyncSession, db_session: Session
 ) -> None:
     await write(async_db_session, module_in(3), 3)
-    await _publish(async_db_session, 3, "1-1", "1-2")
+    await write(async_db_session, module_in(4), 1)
+    await _publish(async_db_session, p3=["1-1", "1-2"], p4=["2-1"])
     rows = db_session.scalars(select(OutboxEvent).order_by(OutboxEvent.position)).all()
-    partition = db_session.get_one(EventPartition, 3)
+    reached = [db_session.get_one(EventPartition, number).last_stream_id for number in (3, 4, 5)]
 
-    assert [row.stream_id for row in rows] == ["1-1", "1-2", None]
-    assert [row.published_at is None for row in rows] == [False, False, True]
-    assert partition.last_stream_id == "1-2"
+    assert [row.stream_id for row in rows] == ["1-1", "1-2", None, "2-1"]
+    assert [row.published_at is None for row in rows] == [False, False, True, False]
+    assert reached == ["1-2", "2-1", None]
 
 
 @pytest.mark.parametrize(
@@ -96,13 +112,12 @@ async def test_what_was_published_later_becomes_pending_again(
 ) -> None:
     await write(async_db_session, module_in(3), 4)
     await write(async_db_session, module_in(4))
-    await _publish(async_db_session, 3, "9-9", "9-10", "10-0", "10-1")
-    await _publish(async_db_session, 4, "99-0")
-    count = await ledger.unmark(async_db_session, 3, after=after, most=most)
-    await async_db_session.commit()
-    pending = [row.sequence for row in await ledger.pending(async_db_session, 3, 9)]
-    reached = await ledger.claim(async_db_session, idle_too=True)
+    await _publish(async_db_session, p3=["9-9", "9-10", "10-0", "10-1"], p4=["99-0"])
+    connection = await async_db_session.connection()
+    count = await ledger.unmark(connection, 3, after=after, most=most)
+    found = await _pending(async_db_session, 9, 3, 4)
+    reached = await ledger.claim(connection, idle_too=True)
     await async_db_session.rollback()
 
-    assert (pending, count) == (again, len(again))
-    assert reached == [(3, after), (4, "99-0")]
+    assert (found, count) == ({3: again} if again else {}, len(again))
+    assert reached == {3: after, 4: "99-0"}

@@ -21,11 +21,33 @@ from tests.cos.factories import ModuleFactory
 
 HOLD = text("SELECT FROM event_partitions WHERE partition = :partition FOR UPDATE")
 
+REFUSE_ANOTHER_ISOLATION = [
+    """
+    CREATE FUNCTION refuse_another_isolation() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        ASSERT current_setting('transaction_isolation') = 'read committed';
+        RETURN NULL;
+    END $$
+    """,
+    """
+    CREATE TRIGGER refuse_another_isolation AFTER UPDATE ON event_partitions
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_another_isolation()
+    """,
+]
+
 
 @pytest.fixture
 async def relay(settings: Settings) -> AsyncIterator[Relay]:
     async with relay_of(settings) as made:
         yield made
+
+
+def _where_sessions_may_idle(settings: Settings) -> str:
+    """Return an address that wins over what the settings say of idle sessions."""
+    url = settings.sqlalchemy_url.update_query_dict(
+        {"options": "-c idle_in_transaction_session_timeout=60000"}
+    )
+    return url.render_as_string(hide_password=False)
 
 
 async def _drain(relay: Relay) -> list[Round]:
@@ -204,7 +226,7 @@ async def test_a_redis_that_lost_the_tail_gets_only_the_tail_again(
     assert await told(async_redis_client, module_id) == [1, 2, 3, 4, 5]
     assert after[:2] == before[:2]
     assert "Redis lost entries of partition 3" in caplog.text
-    assert "3 events are published again" in caplog.text
+    assert "Events published again: 3." in caplog.text
 
 
 async def test_no_more_comes_again_than_the_stream_would_keep(
@@ -301,6 +323,41 @@ async def test_redis_that_refuses_fails_the_round_and_the_events_wait(
     assert await told(async_redis_client, module_id) == [1]
 
 
+async def test_redis_that_is_silent_for_longer_than_a_session_may_idle_fails_the_round(
+    settings: Settings,
+    silent_port: int,
+    async_db_session: AsyncSession,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    silent = Settings.model_validate(
+        {
+            "database_url": _where_sessions_may_idle(settings),
+            "redis_url": f"redis://127.0.0.1:{silent_port}/0",
+            "redis_timeout": 3_600,
+            "idle_in_transaction_timeout": 0.3,
+        }
+    )
+    await write(async_db_session, uuid4())
+    async with relay_of(silent) as relay:
+        done = await relay.round()
+
+    assert done == Round(has_failed=True)
+    assert "events wait: TimeoutError: no answer within 0.1 s" in caplog.text
+
+
+async def test_a_round_whose_time_is_over_leaves_the_rest_to_the_next(
+    settings: Settings, async_db_session: AsyncSession
+) -> None:
+    address = _where_sessions_may_idle(settings)
+    # Its time is a part of what the session may idle, and over before the first call.
+    hasty = Settings.model_validate({"database_url": address, "idle_in_transaction_timeout": 1e-9})
+    await write(async_db_session, uuid4())
+    async with relay_of(hasty) as relay:
+        done = await relay.round()
+
+    assert done == Round(has_more=True)
+
+
 async def test_a_database_that_fails_at_the_mark_fails_the_round(
     settings: Settings,
     database: Database,
@@ -333,34 +390,32 @@ async def test_a_payload_that_the_database_writes_much_longer_is_published(
     assert await told(async_redis_client, module_id) == [1, 2]
 
 
-async def test_a_relay_has_a_connection_of_its_own_that_may_not_idle_long(
+async def test_a_relay_has_one_connection_of_its_own_that_may_work_long_and_not_idle_long(
     settings: Settings,
 ) -> None:
     engine = relay_engine(settings)
     async with engine.connect() as connection:
-        limit = await connection.scalar(text("SHOW idle_in_transaction_session_timeout"))
+        idle = await connection.scalar(text("SHOW idle_in_transaction_session_timeout"))
+        statement = await connection.scalar(text("SHOW statement_timeout"))
     pool = engine.pool
     await engine.dispose()
 
-    assert limit == "10s"
+    assert (idle, statement) == ("10s", "1min")
     assert pool is not None
     assert "Pool size: 1 " in pool.status()
 
 
-async def test_another_default_isolation_changes_nothing(
-    settings: Settings, async_db_session: AsyncSession, async_redis_client: Redis
+async def test_it_reads_committed_whatever_the_database_prefers(
+    settings: Settings, async_db_session: AsyncSession
 ) -> None:
     url = settings.sqlalchemy_url.update_query_dict(
         {"options": "-c default_transaction_isolation=serializable"}
     )
     strict = Settings.model_validate({"database_url": url.render_as_string(hide_password=False)})
-    module_id = uuid4()
-    await write(async_db_session, module_id, 4)
-    async with (
-        relay_of(strict, event_batch=1) as one,
-        relay_of(strict, event_batch=1) as other,
-    ):
-        for _ in range(4):
-            await asyncio.gather(one.round(), other.round())
+    for statement in REFUSE_ANOTHER_ISOLATION:
+        await async_db_session.execute(text(statement))
+    await write(async_db_session, uuid4())
+    async with relay_of(strict) as relay:
+        done = await relay.round()
 
-    assert await told(async_redis_client, module_id) == [1, 2, 3, 4]
+    assert done.published == 1
