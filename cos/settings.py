@@ -130,6 +130,7 @@ class Settings(DatabaseSettings):
     watch_interval: Annotated[Seconds, Field(ge=1)] = 1.0
     health_retention: LongSeconds = 7.0 * DAY
     ready_timeout: Seconds = 2.0
+    shutdown_delay: Annotated[float, Field(ge=0, le=600)] = 0.0
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
 
     @property

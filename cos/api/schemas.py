@@ -186,4 +186,5 @@ class ConfigOut(_Out):
     watch_interval: float
     health_retention: float
     ready_timeout: float
+    shutdown_delay: float
     log_level: str

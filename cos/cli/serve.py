@@ -3,10 +3,13 @@
 import logging
 import signal
 import socket
+import time
+from types import FrameType
 from typing import Final
 
 import click
 import uvicorn
+from fastapi import FastAPI
 
 from cos.api import ROOT
 from cos.api.log_lines import log_config
@@ -55,9 +58,40 @@ def _refuse_other_machines(host: str, addresses: list[Address]) -> None:
         )
 
 
+class _Server(uvicorn.Server):
+    """Says that it is not ready as soon as it is asked to end, and ends after ``delay`` seconds.
+
+    Meanwhile it answers as before, so that whoever sends it requests can notice. A second signal
+    ends the delay.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, *, delay: float) -> None:
+        super().__init__(config)
+        self._app = app
+        self._delay = delay
+        self._asked: tuple[int, FrameType | None] | None = None
+        self._end_at = 0.0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal to end."""
+        self._app.state.stopping = True
+        if self._asked is None and self._delay > 0:
+            self._asked = (sig, frame)
+            self._end_at = time.monotonic() + self._delay
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look, ten times a second, whether it is time to end."""
+        if self._asked is not None and not self.should_exit and time.monotonic() >= self._end_at:
+            super().handle_exit(*self._asked)
+        return await super().on_tick(counter)
+
+
 def _run(settings: Settings, listeners: list[socket.socket]) -> None:
+    app = create_app(settings, background=True)
     config = uvicorn.Config(
-        create_app(settings, background=True),
+        app,
         lifespan="on",
         loop="asyncio",
         ws="none",
@@ -69,6 +103,6 @@ def _run(settings: Settings, listeners: list[socket.socket]) -> None:
     # uvicorn stops gracefully and then raises the signal again; being asked to stop is no failure.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        uvicorn.Server(config).run(sockets=listeners)
+        _Server(config, app, delay=settings.shutdown_delay).run(sockets=listeners)
     except KeyboardInterrupt:
         logging.getLogger(__name__).info("Stopped.")

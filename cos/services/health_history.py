@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from cos.models import HealthRecord, Module
@@ -29,7 +29,7 @@ class HistoryPage:
     """Records of one module, newest first; ``next`` is None on the last page."""
 
     records: list[HealthRecord]
-    next: int | None
+    next: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +41,27 @@ class Pruned:
 
 
 async def page(
-    session: AsyncSession, module_id: UUID, *, limit: int, before: int | None = None
+    session: AsyncSession, module_id: UUID, *, limit: int, before: datetime | None = None
 ) -> HistoryPage:
-    """Return up to ``limit`` records that are older than the one with the id ``before``.
+    """Return up to ``limit`` records from before that time.
 
-    What is recorded between two pages stands on none of them. Raises `UnknownModuleError` if there
-    is no such module.
+    What is recorded between two pages stands on none of them, unless it came late. Raises
+    `UnknownModuleError` if there is no such module.
     """
-    records = list(await session.scalars(_newest(module_id, limit=limit + 1, before=before)))
-    if (
-        not records
-        and await session.scalar(select(Module.id).where(Module.id == module_id)) is None
-    ):
-        raise UnknownModuleError(module_id)
+    statement = select(HealthRecord).where(HealthRecord.module_id == module_id)
+    if before is not None:
+        statement = statement.where(HealthRecord.at < before)
+    statement = statement.order_by(HealthRecord.at.desc()).limit(limit + 1)
+    records = list(await session.scalars(statement))
+    if not records:
+        known = await session.scalar(select(Module.id).where(Module.id == module_id))
+        if known is None:
+            raise UnknownModuleError(module_id)
     following = None
     if len(records) > limit:
         records.pop()
-        following = records[-1].id
+        following = records[-1].at
     return HistoryPage(records, following)
-
-
-def _newest(module_id: UUID, *, limit: int, before: int | None) -> Select[HealthRecord]:
-    statement = select(HealthRecord).where(HealthRecord.module_id == module_id)
-    if before is not None:
-        statement = statement.where(HealthRecord.id < before)
-    return statement.order_by(HealthRecord.id.desc()).limit(limit)
 
 
 async def prune(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict
 from uuid import UUID
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, func, literal, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -115,6 +115,10 @@ async def page(
     if state is not None:
         statement = statement.where(Module.state == state)
     if search:
+        # A plan that is kept for every pattern walks all modules in order, whatever is searched.
+        await session.execute(
+            select(func.set_config("plan_cache_mode", "force_custom_plan", literal(True)))
+        )
         statement = statement.where(Module.name.ilike(_containing(search), escape=ESCAPE))
     if after is not None:
         statement = statement.where(tuple_(*order) > (after.created_at, after.id))

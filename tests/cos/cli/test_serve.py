@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from tests.cos.commands import Served, run, serving
 from tests.cos.factories import ModuleFactory
+from tests.support.waiting import wait_until
 
 TOKEN = "s3cret-token"
 
@@ -172,3 +173,18 @@ def test_on_localhost_it_starts_while_its_dependencies_are_down(closed_port: int
 
     assert (live, ready) == (200, 503)
     assert {found["state"] for found in document["dependencies"].values()} == {"down"}
+
+
+@pytest.mark.slow
+def test_before_it_ends_it_says_that_it_is_not_ready_and_goes_on_answering() -> None:
+    with serving(COS_SHUTDOWN_DELAY="60") as served:
+        before = served.ask("GET", "/cc/health/ready")[0]
+        served.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: served.ask("GET", "/cc/health/ready")[0] == 503)
+        kind = served.ask("GET", "/cc/health/ready")[2]["type"]
+        others = served.ask("GET", "/cc/modules")[0]
+        # The second signal ends the delay.
+        code = served.stop()
+
+    assert (before, kind, others, code) == (200, "urn:cos:problem:stopping", 200, 0)
+    assert "Traceback" not in served.log
