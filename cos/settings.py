@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-__all__ = ["DatabaseSettings", "Settings", "SettingsError", "load"]
+__all__ = ["DatabaseSettings", "HealthSettings", "Settings", "SettingsError", "load"]
 
 PREFIX: Final = "COS_"
 DRIVER: Final = "postgresql+psycopg"
@@ -117,7 +117,13 @@ class DatabaseSettings(BaseSettings):
         return f"{url.host or 'local socket'}:{url.port or 5432}/{url.database}"
 
 
-class Settings(DatabaseSettings):
+class HealthSettings(DatabaseSettings):
+    """What is needed to judge the health of what the database holds; enough for ``health``."""
+
+    offline_after: Seconds = 60.0
+
+
+class Settings(HealthSettings):
     """Everything the service needs."""
 
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
@@ -126,7 +132,6 @@ class Settings(DatabaseSettings):
     redis_pool_size: PoolSize = 10
     redis_timeout: Seconds = 2.0
     api_token: Annotated[SecretStr, AfterValidator(_api_token)] | None = None
-    offline_after: Seconds = 60.0
     watch_interval: Annotated[Seconds, Field(ge=1)] = 1.0
     health_retention: LongSeconds = 7.0 * DAY
     ready_timeout: Seconds = 2.0

@@ -23,6 +23,7 @@ __all__ = [
     "NewModule",
     "Page",
     "change",
+    "find",
     "find_by_name",
     "get",
     "page",
@@ -90,6 +91,15 @@ async def get(session: AsyncSession, module_id: UUID) -> Module:
 async def find_by_name(session: AsyncSession, name: str) -> Module | None:
     """Return the module with exactly this name, if there is one."""
     return await session.scalar(select(Module).where(Module.name == name))
+
+
+async def find(session: AsyncSession, id_or_name: str) -> Module | None:
+    """Return the module with this id or, where there is none, with exactly this name."""
+    try:
+        module_id = UUID(id_or_name)
+    except ValueError:
+        return await find_by_name(session, id_or_name)
+    return await session.get(Module, module_id) or await find_by_name(session, id_or_name)
 
 
 async def page(

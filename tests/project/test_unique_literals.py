@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from cos.models import HealthStatus, Module
+from cos.models import EventPartition, HealthRecord, HealthStatus, Module, OutboxEvent
 from tests.support.unique_literals import MAKERS, literals, models, unique_texts, uuids
 
 ROOT: Final = Path(__file__).parents[2]
@@ -25,10 +25,16 @@ def test_what_must_be_unique_is_known_from_themodels() -> None:
     assert {model: unique_texts(model) for model in models()} == {
         Module: {"name": 255},
         HealthStatus: {},
+        HealthRecord: {},
+        OutboxEvent: {},
+        EventPartition: {},
     }
     assert {model: uuids(model) for model in models()} == {
         Module: {"id"},
         HealthStatus: {"id", "module_id"},
+        HealthRecord: {"module_id"},
+        OutboxEvent: {"id", "module_id"},
+        EventPartition: set(),
     }
     assert MAKERS.keys() == {
         *("Module", "ModuleFactory", "NewModule", "ModuleChanges", "ModuleIn", "ModulePatch"),
