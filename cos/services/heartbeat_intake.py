@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from cos.services.heartbeat_entry import Arrival, MalformedHeartbeatError, in_order, read
-from cos.services.pausing import pause
+from cos.services.periodic import QUIET, pause
 from cos.services.seldom import Seldom
 from cos.services.state_changes import lock, store
 from cos.services.transitions import Heard, hear
@@ -36,8 +36,6 @@ MAX_BLOCK: Final = 500
 # Seconds between two looks for such entries, and the pause where a server is lost.
 CLAIM_INTERVAL: Final = 10.0
 LOST_PAUSE: Final = 1.0
-# Seconds that a log is silent about what was dropped, after a line about it.
-QUIET: Final = 60.0
 # Consumers that are gone and have nothing in hand. One script: nothing is delivered meanwhile.
 FORGET: Final = """
     local forgotten = 0

@@ -39,6 +39,7 @@ def test_what_must_be_unique_is_known_from_themodels() -> None:
     assert MAKERS.keys() == {
         *("Module", "ModuleFactory", "NewModule", "ModuleChanges", "ModuleIn", "ModulePatch"),
         *("HealthStatus", "HealthStatusFactory"),
+        *("HealthRecord", "OutboxEvent", "EventPartition"),
     }
 
 

@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 
 from cos.db.engine import service_engine
 from cos.models import HealthReason, HealthRecord, HealthState
-from cos.services import health_history
+from cos.services import health, health_history, modules
 from cos.services.errors import UnknownModuleError
+from cos.services.health import Heartbeat
 from cos.services.health_history import Pruning, page, prune
+from cos.services.watcher import announce_silent
 from cos.settings import Settings
 from tests.cos.factories import ModuleFactory
 from tests.cos.waiting import until
@@ -213,3 +215,30 @@ def test_no_statement_reads_the_whole_history(
 
     assert index in plan
     assert "Seq Scan" not in plan
+
+
+async def test_what_the_services_ask_reads_the_whole_history_never(
+    async_db_session: AsyncSession,
+) -> None:
+    """The statements themselves, by what Postgres counts of its transaction."""
+    module_ids = [module.id for module in await ModuleFactory.acreate_batch(50)]
+    await async_db_session.execute(
+        text(
+            "INSERT INTO health_records (module_id, at, status, previous, reason, details)"
+            " SELECT id, now() - n * interval '1 s', 'healthy', 'healthy', 'heartbeat', '{}'"
+            " FROM generate_series(1, 200) AS n, modules"
+        )
+    )
+    await async_db_session.execute(text("ANALYZE health_records"))
+    counted = text("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'health_records'")
+    limit = timedelta(seconds=60)
+    before = await async_db_session.scalar(counted)
+    for at in (None, datetime.now(UTC)):
+        await page(async_db_session, module_ids[7], limit=50, before=at)
+    await health.beat(async_db_session, module_ids[7], Heartbeat())
+    await health.of_system(async_db_session, offline_after=limit)
+    await announce_silent(async_db_session, offline_after=limit)
+    await prune(async_db_session, older_than=limit)
+    await modules.remove(async_db_session, module_ids[7])
+
+    assert await async_db_session.scalar(counted) == before

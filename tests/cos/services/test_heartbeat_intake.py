@@ -28,6 +28,10 @@ from tests.support.waiting import wait_until
 
 Working = Callable[[], AbstractAsyncContextManager[HeartbeatIntake]]
 HEALTHY, DEGRADED, OFFLINE, UNKNOWN = HealthState
+CUT = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE application_name = 'cos' AND datname = current_database()"
+)
 
 
 @pytest.fixture
@@ -255,6 +259,23 @@ async def test_a_lost_postgres_is_waited_for_and_nothing_is_lost(
 
     assert len(_records(db_session)) == 3
     assert len(caplog.records) == 1
+
+
+async def test_connections_that_are_cut_are_made_again(
+    working: Working, redis_client: Redis, db_session: Session
+) -> None:
+    module_id = ModuleFactory.create().id
+    async with working() as intake:
+        for number in range(1, 4):
+            for client in redis_client.client_list():
+                if client["name"] == "cos":
+                    redis_client.client_kill_filter(_id=client["id"])
+            db_session.execute(CUT)
+            db_session.rollback()
+            _append(redis_client, module_id)
+            await until(_counted(intake, number))
+
+    assert len(_records(db_session)) == 3
 
 
 async def test_a_redis_that_lost_everything_is_joined_again(
