@@ -125,7 +125,9 @@ class Pruning:
         batch = Pruned(0, 0)
         while not stop.is_set():
             async with self._sessions.begin() as session:
-                batch = await prune(session, older_than=self._retention, after=batch.last)
+                batch = await prune(
+                    session, older_than=self._retention, after=batch.last, limit=BATCH
+                )
             deleted += batch.records
             if batch.records < BATCH:
                 break

@@ -80,7 +80,9 @@ class Watcher:
         announced = 0
         while not stop.is_set():
             async with self._sessions.begin() as session:
-                batch = await announce_silent(session, offline_after=self._offline_after)
+                batch = await announce_silent(
+                    session, offline_after=self._offline_after, limit=BATCH
+                )
             announced += batch
             if batch < BATCH:
                 break
