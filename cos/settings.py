@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-__all__ = ["DatabaseSettings", "Settings", "SettingsError", "load"]
+__all__ = ["DatabaseSettings", "HealthSettings", "Settings", "SettingsError", "load"]
 
 PREFIX: Final = "COS_"
 DRIVER: Final = "postgresql+psycopg"
@@ -161,7 +161,13 @@ class DatabaseSettings(BaseSettings):
         return f"{url.host or 'local socket'}:{url.port or 5432}/{url.database}"
 
 
-class Settings(DatabaseSettings):
+class HealthSettings(DatabaseSettings):
+    """What is needed to judge the health of what the database holds; enough for ``health``."""
+
+    offline_after: Seconds = 60.0
+
+
+class Settings(HealthSettings):
     """Everything the service needs.
 
     ``api_token`` opens everything, beside the tokens in the database. ``allowed_hosts`` are the
@@ -181,10 +187,10 @@ class Settings(DatabaseSettings):
     allowed_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], *Listed] = ()
     trusted_proxies: Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], *Listed] = ()
     body_timeout: Seconds = 10.0
-    offline_after: Seconds = 60.0
     watch_interval: Annotated[Seconds, Field(ge=1)] = 1.0
     health_retention: LongSeconds = 7.0 * DAY
     ready_timeout: Seconds = 2.0
+    shutdown_delay: Annotated[float, Field(ge=0, le=600)] = 0.0
     event_batch: Annotated[int, Field(ge=1, le=1_000)] = 100
     event_poll_interval: Seconds = 1.0
     event_check_interval: Seconds = 5.0

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from cos.api import ROOT
 from cos.api.json_body import JsonBodyRoute
-from cos.api.resources import CurrentTime, OfflineAfter, Transactions
+from cos.api.resources import CurrentTime, HeartbeatCounts, OfflineAfter, Transactions
 from cos.api.schemas import (
     HealthOut,
     HealthRecordOut,
@@ -22,6 +22,8 @@ from cos.api.schemas import (
     PageQuery,
 )
 from cos.services import cursor, health, health_history, modules
+from cos.services.cursor import Position
+from cos.services.errors import InvalidCursorError
 from cos.services.health import Heartbeat
 from cos.services.modules import ModuleChanges, NewModule
 
@@ -92,17 +94,21 @@ async def remove_module(module_id: UUID, transactions: Transactions) -> None:
 async def receive_heartbeat(
     module_id: UUID,
     transactions: Transactions,
+    *,
     now: CurrentTime,
     offline_after: OfflineAfter,
+    counts: HeartbeatCounts,
     body: HeartbeatIn | None = None,
 ) -> HealthOut:
     """Take a heartbeat and return the module's health; without a body the module is healthy."""
     report = body or HeartbeatIn()
     async with transactions.begin() as session:
         await health.beat(session, module_id, Heartbeat(report.status, report.details), now=now)
-        return HealthOut.model_validate(
+        answer = HealthOut.model_validate(
             await health.of_module(session, module_id, offline_after=offline_after, now=now)
         )
+    counts["stored"] += 1
+    return answer
 
 
 @router.get("/{module_id}/health")
@@ -121,10 +127,15 @@ async def read_module_history(
     module_id: UUID, query: Annotated[HistoryQuery, Query()], transactions: Transactions
 ) -> HistoryOut:
     """List the heartbeats of one module and its silences, newest first, a page at a time."""
-    before = None if query.cursor is None else cursor.decode_number(query.cursor)
+    before = None
+    if query.cursor is not None:
+        position = cursor.decode(query.cursor)
+        if position.id != module_id:
+            raise InvalidCursorError
+        before = position.created_at
     async with transactions.begin() as session:
         page = await health_history.page(session, module_id, limit=query.limit, before=before)
     return HistoryOut(
         items=[HealthRecordOut.model_validate(record) for record in page.records],
-        next_cursor=None if page.next is None else cursor.encode_number(page.next),
+        next_cursor=None if page.next is None else cursor.encode(Position(page.next, module_id)),
     )

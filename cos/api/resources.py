@@ -1,34 +1,25 @@
-"""What every route may ask for: settings, transactions, the clock and the readiness check.
+"""What every route may ask for: settings, transactions, the clock and the readiness check."""
 
-And what goes on beside the routes: the table of jobs.
-"""
-
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from cos.api.access.gate import Gate
-from cos.background import Background, Job
-from cos.db.engine import service_engine
-from cos.db.redis_client import service_redis
 from cos.events.feed import LiveFeed
 from cos.events.guard import Circuit, Guard
-from cos.events.pruning import Pruning as EventPruning
-from cos.events.relay import Relay, relay_engine
-from cos.services.health_history import Pruning as HistoryPruning
-from cos.services.readiness import Readiness, probes_of
-from cos.services.watcher import Watcher
+from cos.events.relay import Relay
+from cos.services.readiness import Readiness
 from cos.settings import Settings
 
 __all__ = [
     "CurrentGate",
     "CurrentSettings",
     "CurrentTime",
+    "HeartbeatCounts",
     "LivePages",
     "OfflineAfter",
     "ReadinessCheck",
@@ -36,7 +27,6 @@ __all__ = [
     "Resources",
     "Transactions",
     "current_time",
-    "lifespan",
 ]
 
 
@@ -50,47 +40,7 @@ class Resources:
     redis_guard: Guard
     relay: Relay | None
     pages: LiveFeed
-
-
-# Seconds; less than what the server gives to requests.
-GRACE: Final = 8.0
-
-
-@asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Make engine and client, and dispose of them; a server that is down delays nothing."""
-    settings: Settings = app.state.settings
-    async with AsyncExitStack() as stack:
-        engine = service_engine(settings)
-        stack.push_async_callback(engine.dispose)
-        redis = service_redis(settings)
-        stack.push_async_callback(redis.aclose)
-        readiness = Readiness(probes_of(engine, redis), timeout=settings.ready_timeout)
-        stack.push_async_callback(readiness.aclose)
-        sessions = async_sessionmaker(engine, expire_on_commit=False)
-        guard, relay = Guard("redis"), None
-        if app.state.background:
-            events_engine = relay_engine(settings)
-            stack.push_async_callback(events_engine.dispose)
-            relay = Relay(events_engine, redis, guard, settings)
-        pages = LiveFeed(redis)
-        app.state.resources = Resources(sessions, readiness, Gate(), guard, relay, pages)
-        if relay is not None:
-            jobs: dict[str, Job] = {  # by name, a row for each
-                "relay": relay.run,
-                "live feed": pages.run,
-                "pruning of events": EventPruning(sessions, retention=settings.event_retention).run,
-                "watch over modules": Watcher(
-                    sessions,
-                    offline_after=settings.offline_after,
-                    interval=settings.watch_interval,
-                ).run,
-                "pruning of the history": HistoryPruning(
-                    sessions, retention=settings.health_retention
-                ).run,
-            }
-            await stack.enter_async_context(Background(jobs, grace=GRACE))
-        yield
+    heartbeats: Counter[str] = field(default_factory=Counter)
 
 
 def _resources(request: Request) -> Resources:
@@ -109,6 +59,10 @@ def _sessions(request: Request) -> async_sessionmaker[AsyncSession]:
 
 def _readiness(request: Request) -> Readiness:
     return _resources(request).readiness
+
+
+def _heartbeats(request: Request) -> Counter[str]:
+    return _resources(request).heartbeats
 
 
 def _gate(request: Request) -> Gate:
@@ -135,6 +89,7 @@ def _pages(request: Request) -> LiveFeed:
 CurrentGate = Annotated[Gate, Depends(_gate)]
 CurrentSettings = Annotated[Settings, Depends(_settings)]
 CurrentTime = Annotated[datetime | None, Depends(current_time)]
+HeartbeatCounts = Annotated[Counter[str], Depends(_heartbeats)]
 LivePages = Annotated[LiveFeed, Depends(_pages)]
 OfflineAfter = Annotated[timedelta, Depends(_offline_after)]
 ReadinessCheck = Annotated[Readiness, Depends(_readiness)]

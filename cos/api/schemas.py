@@ -195,5 +195,6 @@ class ConfigOut(_Out):
     event_check_interval: float
     event_stream_length: int
     event_retention: float
+    shutdown_delay: float
     log_level: str
     log_format: str

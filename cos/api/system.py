@@ -20,6 +20,7 @@ from cos.api.resources import (
 from cos.api.schemas import ConfigOut, SystemHealthOut
 from cos.services import health
 from cos.services.access.holder import NOBODY
+from cos.services.readiness import lacking
 
 __all__ = ["router"]
 
@@ -56,19 +57,30 @@ async def live() -> dict[Literal["status"], Literal["alive"]]:
 
 @router.get("/health/ready")
 async def ready(request: Request, readiness: ReadinessCheck) -> Response:
-    """Name each dependency and its state; 503 when one is down."""
+    """Name each dependency and its state; 503 when nothing can be served, or this process ends.
+
+    Without Redis the service is degraded and ready: what it is told is stored, and its events are
+    published later.
+    """
+    if request.app.state.stopping:
+        return problem(
+            request.scope,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "This process is about to end. Ask another one.",
+            kind=("stopping", "Stopping"),
+        )
     found = await readiness.check()
     states = {
         name: {key: value for key, value in asdict(dependency).items() if value is not None}
         for name, dependency in found.items()
     }
-    down = [name for name, dependency in found.items() if dependency.state == "down"]
-    if not down:
-        return JSONResponse({"status": "ready", "dependencies": states})
-    return problem(
-        request.scope,
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        f"Not ready, because of: {', '.join(down)}. `dependencies` has the reasons.",
-        kind=("not-ready", "Not ready"),
-        dependencies=states,
-    )
+    if missing := lacking(found):
+        return problem(
+            request.scope,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"Not ready, because of: {', '.join(missing)}. `dependencies` has the reasons.",
+            kind=("not-ready", "Not ready"),
+            dependencies=states,
+        )
+    all_up = all(dependency.state == "up" for dependency in found.values())
+    return JSONResponse({"status": "ready" if all_up else "degraded", "dependencies": states})

@@ -3,6 +3,7 @@
 import logging
 import signal
 import socket
+import time
 from types import FrameType
 from typing import Final
 
@@ -83,20 +84,46 @@ def _refuse_without_token(settings: Settings, host: str, reachable: list[str]) -
 
 
 class _Server(uvicorn.Server):
-    """A server that lets go of open pages when it is asked to stop."""
+    """Says that it is not ready as soon as it is asked to end, and ends after ``delay`` seconds.
+
+    Meanwhile it answers as before, so that whoever sends it requests can notice. A second signal
+    ends the delay.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, *, delay: float) -> None:
+        super().__init__(config)
+        self._app = app
+        self._delay = delay
+        self._asked: tuple[int, FrameType | None] | None = None
+        self._end_at = 0.0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin the end: connections that are being answered have `GRACE_SECONDS` for it."""
-        app = self.config.app
-        assert isinstance(app, FastAPI)
-        # Without it an open page, whose answer has no end, would take all of these seconds.
-        app.state.resources.pages.close()
+        """Take a signal to end."""
+        self._app.state.stopping = True
+        if self._asked is None and self._delay > 0:
+            self._asked = (sig, frame)
+            self._end_at = time.monotonic() + self._delay
+        else:
+            self._end(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look, ten times a second, whether it is time to end."""
+        if self._asked is not None and not self.should_exit and time.monotonic() >= self._end_at:
+            self._end(*self._asked)
+        return await super().on_tick(counter)
+
+    def _end(self, sig: int, frame: FrameType | None) -> None:
+        # An open page, whose answer has no end, would take all of `GRACE_SECONDS`. Before the
+        # lifespan was entered there are none.
+        if resources := getattr(self._app.state, "resources", None):
+            resources.pages.close()
         super().handle_exit(sig, frame)
 
 
 def _run(settings: Settings, listeners: list[socket.socket]) -> None:
+    app = create_app(settings, background=True)
     config = uvicorn.Config(
-        create_app(settings, background=True),
+        app,
         lifespan="on",
         loop="asyncio",
         http="h11",
@@ -114,6 +141,6 @@ def _run(settings: Settings, listeners: list[socket.socket]) -> None:
     # uvicorn stops gracefully and then raises the signal again; being asked to stop is no failure.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _Server(config).run(sockets=listeners)
+        _Server(config, app, delay=settings.shutdown_delay).run(sockets=listeners)
     except KeyboardInterrupt:
         LOGGER.info("Stopped.")

@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import URL, Engine, NullPool, create_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from cos.db.measured_pool import MeasuredPool
 from cos.settings import DatabaseSettings
 
 __all__ = ["migration_engine", "service_engine"]
@@ -28,6 +29,7 @@ def service_engine(settings: DatabaseSettings) -> AsyncEngine:
     """
     return create_async_engine(
         _url(settings, application="cos", statement_timeout=settings.statement_timeout),
+        poolclass=MeasuredPool,
         pool_size=settings.database_pool_size,
         max_overflow=0,
         pool_timeout=settings.database_pool_timeout,

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index
+from sqlalchemy import BigInteger, ForeignKey, Identity, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cos.db.declarative import Base
@@ -16,14 +16,15 @@ __all__ = ["HealthRecord"]
 class HealthRecord(Base):
     """One heartbeat, or the moment at which a module was found silent; never changed, only pruned.
 
-    ``status`` is what was reported, ``previous`` the announced state before it. The order of ``id``
-    is that of the commits of one module, and nearly that of ``at`` between all: rows are inserted
-    soon after ``at``. So the primary key serves the pruning, and there is no index on ``at``.
+    ``status`` is what was reported, ``previous`` the state that was announced when it was stored.
+    No two records of a module have the same ``at``. Rows are inserted soon after their ``at``: the
+    order of ``id`` is nearly that of ``at``. So the primary key serves the pruning, and there is no
+    index on ``at`` alone.
     """
 
     __tablename__ = "health_records"
-    # The page of one module, and the cascade of a deleted one.
-    __table_args__ = (Index(None, "module_id", "id"),)
+    # The page of one module, the cascade of a deleted one, and what came twice stands here once.
+    __table_args__ = (UniqueConstraint("module_id", "at"),)
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     module_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("modules.id", ondelete="CASCADE"))

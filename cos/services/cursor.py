@@ -1,4 +1,4 @@
-"""Cursors of keyset pagination as text for a URL: positions (created_at, id), and numbers."""
+"""Cursors of keyset pagination: positions in the order (created_at, id), as text for a URL."""
 
 import base64
 import re
@@ -10,15 +10,11 @@ from uuid import UUID
 
 from cos.services.errors import InvalidCursorError
 
-__all__ = ["Position", "decode", "decode_number", "encode", "encode_number"]
+__all__ = ["Position", "decode", "encode"]
 
 # Microseconds since 1970 and the UUID: 24 bytes are 32 characters of base64 without padding.
 LAYOUT: Final = struct.Struct(">q16s")
 FORM: Final = re.compile(r"[A-Za-z0-9_-]{32}")
-# A number is 8 bytes: 11 characters, so that the cursor of one list is none of the other.
-NUMBER: Final = struct.Struct(">Q")
-NUMBER_FORM: Final = re.compile(r"[A-Za-z0-9_-]{10}[AEIMQUYcgkosw048]")
-GREATEST: Final = 2**63 - 1
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -47,18 +43,3 @@ def decode(text: str) -> Position:
     except OverflowError:
         raise InvalidCursorError from None
     return Position(created_at, UUID(bytes=id_bytes))
-
-
-def encode_number(number: int) -> str:
-    """Return the text for a number from 0 to 2**63 - 1: 11 URL-safe characters."""
-    return base64.urlsafe_b64encode(NUMBER.pack(number)).decode("ascii").rstrip("=")
-
-
-def decode_number(text: str) -> int:
-    """Return the number that ``text`` stands for; raise `InvalidCursorError` if none."""
-    if not NUMBER_FORM.fullmatch(text):
-        raise InvalidCursorError
-    (number,) = NUMBER.unpack(base64.urlsafe_b64decode(f"{text}="))
-    if number > GREATEST:
-        raise InvalidCursorError
-    return int(number)

@@ -29,7 +29,15 @@ from cos.services.rollup import Report, judge, roll_up
 from cos.services.state_changes import lock, store
 from cos.services.transitions import MOMENT, Heard, hear
 
-__all__ = ["Heartbeat", "ModuleHealth", "SystemHealth", "beat", "of_module", "of_system"]
+__all__ = [
+    "Heartbeat",
+    "ModuleHealth",
+    "SystemHealth",
+    "beat",
+    "not_healthy",
+    "of_module",
+    "of_system",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +109,57 @@ async def of_module(
         raise UnknownModuleError(module_id)
     registered, last_heartbeat, reported, checked_at, name, details = row
     report = Report(registered, last_heartbeat, reported)
+    return _judged(
+        module_id, name, report, details, checked_at=checked_at, offline_after=offline_after
+    )
+
+
+async def not_healthy(
+    session: AsyncSession, *, offline_after: timedelta, limit: int, now: datetime | None = None
+) -> list[ModuleHealth]:
+    """Return up to ``limit`` active modules that are not healthy, oldest first."""
+    silent_before = select(database_clock(now) - offline_after).scalar_subquery()
+    last_sign = func.coalesce(Module.last_active, Module.created_at)
+    rows = await session.execute(
+        _reports(now)
+        .add_columns(Module.id, Module.name, HealthStatus.details)
+        .where(
+            Module.active,
+            (func.coalesce(HealthStatus.status, HealthState.UNKNOWN) != HealthState.HEALTHY)
+            | (last_sign < silent_before),
+        )
+        .order_by(Module.created_at, Module.id)
+        .limit(limit)
+    )
+    return [
+        _judged(
+            module_id,
+            name,
+            Report(registered, last_heartbeat, reported),
+            details,
+            checked_at=checked_at,
+            offline_after=offline_after,
+        )
+        for registered, last_heartbeat, reported, checked_at, module_id, name, details in rows
+    ]
+
+
+def _judged(
+    module_id: UUID,
+    name: str,
+    report: Report,
+    details: Mapping[str, Any] | None,
+    *,
+    checked_at: datetime,
+    offline_after: timedelta,
+) -> ModuleHealth:
     return ModuleHealth(
         module_id=module_id,
         name=name,
         status=judge(report, now=checked_at, offline_after=offline_after),
-        reported=reported,
+        reported=report.reported,
         details=details or {},
-        last_heartbeat=last_heartbeat,
+        last_heartbeat=report.last_heartbeat,
         checked_at=checked_at,
     )
 

@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from cos.models import HealthRecord, Module
-from cos.services.database_clock import database_clock
 from cos.services.errors import UnknownModuleError
-from cos.services.pausing import pause
+from cos.services.periodic import repeat
 
 __all__ = ["HistoryPage", "Pruned", "Pruning", "page", "prune"]
 
@@ -22,6 +21,22 @@ LOGGER: Final = logging.getLogger(__name__)
 BATCH: Final = 5_000
 # Seconds between two looks for what is too old.
 INTERVAL: Final = 60.0
+# By the places of the rows: a join by their ids would be free to read the whole table.
+PRUNE: Final = text(
+    """
+    WITH oldest AS (
+        SELECT ctid AS place, at FROM health_records
+        WHERE id > :after ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), gone AS (
+        DELETE FROM health_records WHERE ctid = ANY (ARRAY(
+            SELECT place FROM oldest
+            WHERE at < coalesce(CAST(:now AS timestamptz), now()) - CAST(:older_than AS interval)
+        ))
+        RETURNING id
+    )
+    SELECT count(*), max(id) FROM gone
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +44,7 @@ class HistoryPage:
     """Records of one module, newest first; ``next`` is None on the last page."""
 
     records: list[HealthRecord]
-    next: int | None
+    next: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +56,27 @@ class Pruned:
 
 
 async def page(
-    session: AsyncSession, module_id: UUID, *, limit: int, before: int | None = None
+    session: AsyncSession, module_id: UUID, *, limit: int, before: datetime | None = None
 ) -> HistoryPage:
-    """Return up to ``limit`` records that are older than the one with the id ``before``.
+    """Return up to ``limit`` records from before that time.
 
-    What is recorded between two pages stands on none of them. Raises `UnknownModuleError` if there
-    is no such module.
+    What is recorded between two pages stands on none of them, unless it came late. Raises
+    `UnknownModuleError` if there is no such module.
     """
-    records = list(await session.scalars(_newest(module_id, limit=limit + 1, before=before)))
-    if (
-        not records
-        and await session.scalar(select(Module.id).where(Module.id == module_id)) is None
-    ):
-        raise UnknownModuleError(module_id)
+    statement = select(HealthRecord).where(HealthRecord.module_id == module_id)
+    if before is not None:
+        statement = statement.where(HealthRecord.at < before)
+    statement = statement.order_by(HealthRecord.at.desc()).limit(limit + 1)
+    records = list(await session.scalars(statement))
+    if not records:
+        known = await session.scalar(select(Module.id).where(Module.id == module_id))
+        if known is None:
+            raise UnknownModuleError(module_id)
     following = None
     if len(records) > limit:
         records.pop()
-        following = records[-1].id
+        following = records[-1].at
     return HistoryPage(records, following)
-
-
-def _newest(module_id: UUID, *, limit: int, before: int | None) -> Select[HealthRecord]:
-    statement = select(HealthRecord).where(HealthRecord.module_id == module_id)
-    if before is not None:
-        statement = statement.where(HealthRecord.id < before)
-    return statement.order_by(HealthRecord.id.desc()).limit(limit)
 
 
 async def prune(
@@ -82,22 +93,8 @@ async def prune(
     that were stored first behind the id ``after``, by the primary key: one that was stored late
     waits until its neighbours are old enough.
     """
-    oldest = (
-        select(HealthRecord.id, HealthRecord.at)
-        .where(HealthRecord.id > after)
-        .order_by(HealthRecord.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("oldest")
-    )
-    too_old = select(oldest.c.id).where(oldest.c.at < database_clock(now) - older_than)
-    gone = (
-        delete(HealthRecord)
-        .where(HealthRecord.id.in_(too_old))
-        .returning(HealthRecord.id)
-        .cte("gone")
-    )
-    records, last = (await session.execute(select(func.count(), func.max(gone.c.id)))).one()
+    given = {"after": after, "limit": limit, "now": now, "older_than": older_than}
+    records, last = (await session.execute(PRUNE, given)).one()
     return Pruned(records, last or after)
 
 
@@ -117,11 +114,9 @@ class Pruning:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Prune until asked to stop."""
-        while not stop.is_set():
-            deleted = await self.prune_all(stop)
-            if deleted:
-                LOGGER.info("%d records of health were older than the retention", deleted)
-            await pause(stop, self._interval)
+        await repeat(
+            self.prune_all, stop, interval=self._interval, name="the pruning of the history"
+        )
 
     async def prune_all(self, stop: asyncio.Event) -> int:
         """Delete whatever is too old now, a transaction for each batch; return how many."""
@@ -130,8 +125,12 @@ class Pruning:
         batch = Pruned(0, 0)
         while not stop.is_set():
             async with self._sessions.begin() as session:
-                batch = await prune(session, older_than=self._retention, after=batch.last)
+                batch = await prune(
+                    session, older_than=self._retention, after=batch.last, limit=BATCH
+                )
             deleted += batch.records
             if batch.records < BATCH:
                 break
+        if deleted:
+            LOGGER.info("%d records of health were older than the retention", deleted)
         return deleted

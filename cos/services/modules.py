@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict
 from uuid import UUID
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, func, literal, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,6 +23,7 @@ __all__ = [
     "NewModule",
     "Page",
     "change",
+    "find",
     "find_by_name",
     "get",
     "page",
@@ -92,6 +93,15 @@ async def find_by_name(session: AsyncSession, name: str) -> Module | None:
     return await session.scalar(select(Module).where(Module.name == name))
 
 
+async def find(session: AsyncSession, id_or_name: str) -> Module | None:
+    """Return the module with this id or, where there is none, with exactly this name."""
+    try:
+        module_id = UUID(id_or_name)
+    except ValueError:
+        return await find_by_name(session, id_or_name)
+    return await session.get(Module, module_id) or await find_by_name(session, id_or_name)
+
+
 async def page(
     session: AsyncSession,
     *,
@@ -115,6 +125,10 @@ async def page(
     if state is not None:
         statement = statement.where(Module.state == state)
     if search:
+        # A plan that is kept for every pattern walks all modules in order, whatever is searched.
+        await session.execute(
+            select(func.set_config("plan_cache_mode", "force_custom_plan", literal(True)))
+        )
         statement = statement.where(Module.name.ilike(_containing(search), escape=ESCAPE))
     if after is not None:
         statement = statement.where(tuple_(*order) > (after.created_at, after.id))

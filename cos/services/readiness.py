@@ -4,19 +4,22 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import literal, select
+from sqlalchemy import FromClause, Select, select, true
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cos.models import Module
+from cos.db.declarative import Base
 
-__all__ = ["Dependency", "Readiness", "probes_of"]
+__all__ = ["Dependency", "Readiness", "lacking", "probes_of"]
 
 LOGGER: Final = logging.getLogger(__name__)
+
+# Without Redis everything is stored, and events wait in the outbox until it is back.
+REQUIRED: Final = ("database",)
 
 Probe = Callable[[], Awaitable[None]]
 
@@ -31,16 +34,25 @@ class Dependency:
 
 def probes_of(engine: AsyncEngine, redis: Redis) -> dict[str, Probe]:
     """Return what to ask, by the name of the dependency."""
+    schema = _every_column()
 
     async def database() -> None:
         async with engine.connect() as connection:
-            # A table that is asked for no row shows a schema that was never migrated.
-            await connection.execute(select(literal(1)).select_from(Module).limit(0))
+            await connection.execute(schema)
 
     async def cache() -> None:
         await redis.ping()
 
     return {"database": database, "redis": cache}
+
+
+def _every_column() -> Select[Any]:
+    """Return a statement for no row of any table: it fails where a table or a column is missing."""
+    first, *others = Base.metadata.sorted_tables
+    every: FromClause = first
+    for table in others:
+        every = every.join(table, true())
+    return select(every).limit(0)
 
 
 class Readiness:
@@ -80,8 +92,15 @@ async def _ask(name: str, probe: Probe) -> Dependency:
         await probe()
     except ProgrammingError as error:
         LOGGER.warning("%s is not ready: %s", name, error)
-        return Dependency("down", "it answers, but has no schema; run: python -m cos migrate")
+        return Dependency(
+            "down", "it answers, but its schema is missing or older; run: python -m cos migrate"
+        )
     except (SQLAlchemyError, RedisError, OSError) as error:
         LOGGER.warning("%s is not ready: %s", name, error)
         return Dependency("down", "it cannot be reached, or it refuses this service; see the log")
     return Dependency("up")
+
+
+def lacking(found: Mapping[str, Dependency]) -> list[str]:
+    """Return the names of what is down and without which nothing can be served."""
+    return [name for name in REQUIRED if name in found and found[name].state == "down"]

@@ -30,7 +30,7 @@ COLUMNS: Final = select(
     func.now(),
 )
 
-# One round trip. The history keeps the given order; ``at`` is NULL for who was not heard.
+# One round trip. What the history has already stays; ``at`` is NULL for who was not heard anew.
 STORE: Final = text(
     """
     WITH step AS (
@@ -52,6 +52,7 @@ STORE: Final = text(
             CAST(:details AS text[])
         ) WITH ORDINALITY AS entry (module_id, at, status, previous, reason, details, place)
         ORDER BY place
+        ON CONFLICT (module_id, at) DO NOTHING
     )
     INSERT INTO health_statuses (id, module_id, status, details, last_updated)
     SELECT gen_random_uuid(), module_id, report, CAST(words AS jsonb), at

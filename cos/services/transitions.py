@@ -57,16 +57,19 @@ class Steps:
 def hear(known: Known, reports: Iterable[Heard], *, silent_before: datetime) -> Steps:
     """Return what follows from ``reports``, which came in this order.
 
-    One that is not newer than the last is passed over: it was delivered twice, or was overtaken.
-    One from before ``silent_before`` is recorded and announces nothing: the module has been silent
-    for too long since then.
+    One that is older than the last was overtaken: it is recorded, and changes nothing else. One of
+    the same time is the same one, delivered twice. One from before ``silent_before`` is recorded
+    and announces nothing: the module has been silent for too long since then.
     """
     entries: list[Entry] = []
     heard: Heard | None = None
     for report in reports:
-        if known.last_heartbeat is not None and report.at <= known.last_heartbeat:
+        if report.at == known.last_heartbeat:
             continue
-        announced = report.status is not known.state and report.at >= silent_before
+        overtaken = known.last_heartbeat is not None and report.at < known.last_heartbeat
+        announced = (
+            not overtaken and report.status is not known.state and report.at >= silent_before
+        )
         entries.append(
             Entry(
                 at=report.at,
@@ -77,8 +80,9 @@ def hear(known: Known, reports: Iterable[Heard], *, silent_before: datetime) -> 
                 details=report.details,
             )
         )
-        heard = report
-        known = Known(report.status if announced else known.state, report.at)
+        if not overtaken:
+            heard = report
+            known = Known(report.status if announced else known.state, report.at)
     return Steps(known, tuple(entries), heard)
 
 
@@ -88,7 +92,7 @@ def fall_silent(known: Known, *, registered: datetime, now: datetime) -> Steps:
         return Steps(known)
     since = known.last_heartbeat or registered
     entry = Entry(
-        at=now,
+        at=max(now, since + MOMENT),
         status=HealthState.OFFLINE,
         previous=known.state,
         reason=HealthReason.SILENCE,

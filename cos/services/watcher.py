@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from cos.models import HealthState, Module
 from cos.services.database_clock import database_clock
-from cos.services.pausing import pause
+from cos.services.periodic import repeat
 from cos.services.state_changes import lock_free, store
 from cos.services.transitions import fall_silent
 
@@ -73,16 +73,16 @@ class Watcher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until asked to stop."""
-        while not stop.is_set():
-            await self.watch(stop)
-            await pause(stop, self._interval)
+        await repeat(self.watch, stop, interval=self._interval, name="the watch over modules")
 
     async def watch(self, stop: asyncio.Event) -> int:
         """Announce whoever is silent now, a transaction for each batch; return how many."""
         announced = 0
         while not stop.is_set():
             async with self._sessions.begin() as session:
-                batch = await announce_silent(session, offline_after=self._offline_after)
+                batch = await announce_silent(
+                    session, offline_after=self._offline_after, limit=BATCH
+                )
             announced += batch
             if batch < BATCH:
                 break

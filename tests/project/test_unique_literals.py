@@ -60,7 +60,7 @@ def test_what_must_be_unique_is_known_from_themodels() -> None:
     assert MAKERS.keys() == {
         *("Module", "ModuleFactory", "NewModule", "ModuleChanges", "ModuleIn", "ModulePatch"),
         *("HealthStatus", "HealthStatusFactory"),
-        *("EventPartition", "OutboxEvent"),
+        *("EventPartition", "HealthRecord", "OutboxEvent", "OutboxEventFactory"),
         *("ApiToken", "ApiTokenFactory", "BoardSession", "NewToken"),
     }
 

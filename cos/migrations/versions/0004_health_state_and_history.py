@@ -53,8 +53,8 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name="pk_health_records"),
+        sa.UniqueConstraint("module_id", "at", name="uq_health_records_module_id_at"),
     )
-    op.create_index("ix_health_records_module_id_id", "health_records", ["module_id", "id"])
 
 
 def downgrade() -> None:

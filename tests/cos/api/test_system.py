@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from fastapi import FastAPI
-from httpx import AsyncClient
+from httpx import AsyncClient, Response
 from pydantic import SecretStr
 from sqlalchemy import ColumnElement, func, text
 from sqlalchemy.orm import Session
@@ -98,24 +98,77 @@ async def test_ready_names_each_dependency(client: AsyncClient) -> None:
     }
 
 
-@pytest.mark.parametrize("down", ["database", "redis"])
-async def test_a_dependency_that_is_down_is_named_in_a_503(
-    settings: Settings, closed_port: int, down: str
-) -> None:
-    url = settings.sqlalchemy_url.set(host="127.0.0.1", port=closed_port)
+async def _ready_without(settings: Settings, down: str, port: int) -> Response:
+    url = settings.sqlalchemy_url.set(host="127.0.0.1", port=port)
     values = {
         "database": {"database_url": url.render_as_string(hide_password=False)},
-        "redis": {"redis_url": f"redis://127.0.0.1:{closed_port}"},
+        "redis": {"redis_url": f"redis://127.0.0.1:{port}"},
     }
     async with client_of(create_app(Settings.model_validate(values[down]))) as client:
-        answer = await client.get("/cc/health/ready")
+        return await client.get("/cc/health/ready")
+
+
+async def test_a_database_that_is_down_is_named_in_a_503(
+    settings: Settings, closed_port: int
+) -> None:
+    answer = await _ready_without(settings, "database", closed_port)
     document = answer.json()
     states = {name: found["state"] for name, found in document["dependencies"].items()}
 
     assert (answer.status_code, document["type"]) == (503, "urn:cos:problem:not-ready")
     assert answer.headers["content-type"] == "application/problem+json"
-    assert states == {"database": "up", "redis": "up", down: "down"}
+    assert states == {"database": "down", "redis": "up"}
     assert str(closed_port) not in json.dumps(document)
+
+
+async def test_without_redis_it_is_degraded_and_ready(settings: Settings, closed_port: int) -> None:
+    answer = await _ready_without(settings, "redis", closed_port)
+    document = answer.json()
+    states = {name: found["state"] for name, found in document["dependencies"].items()}
+
+    assert (answer.status_code, document["status"]) == (200, "degraded")
+    assert states == {"database": "up", "redis": "down"}
+    assert str(closed_port) not in json.dumps(document)
+
+
+async def test_without_redis_modules_are_registered_and_heard(
+    settings: Settings, closed_port: int
+) -> None:
+    away = Settings.model_validate({"redis_url": f"redis://127.0.0.1:{closed_port}"})
+    async with client_of(create_app(away, background=True)) as client:
+        made = await client.post("/cc/modules", json=ModuleFactory.payload())
+        heard = await client.post(f"{made.headers['location']}/heartbeat")
+
+    assert (made.status_code, heard.status_code) == (201, 200)
+
+
+async def test_a_process_that_ends_is_not_ready(app: FastAPI) -> None:
+    async with client_of(app) as client:
+        app.state.stopping = True
+        answer = await client.get("/cc/health/ready")
+        alive = await client.get("/cc/health/live")
+
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:cos:problem:stopping")
+    assert alive.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE modules DROP COLUMN state",
+        "DROP TABLE health_records",
+        "ALTER TABLE events RENAME COLUMN stream_id TO entry",
+    ],
+)
+async def test_an_older_schema_is_not_ready(
+    client: AsyncClient, db_session: Session, change: str
+) -> None:
+    db_session.execute(text(change))
+    db_session.commit()
+    answer = await client.get("/cc/health/ready")
+
+    assert answer.status_code == 503
+    assert "python -m cos migrate" in answer.json()["dependencies"]["database"]["reason"]
 
 
 async def test_ready_answers_in_time_when_a_dependency_never_does(
@@ -135,7 +188,7 @@ async def test_ready_answers_in_time_when_a_dependency_never_does(
         took = time.monotonic() - started
 
     assert answer.status_code == 503
-    assert answer.json()["detail"].startswith("Not ready, because of: database, redis.")
+    assert answer.json()["detail"].startswith("Not ready, because of: database.")
     assert took < 2
 
 

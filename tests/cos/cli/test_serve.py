@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from tests.cos.commands import Served, run, serving
 from tests.cos.factories import ApiTokenFactory, ModuleFactory, text_of
+from tests.support.waiting import wait_until
 
 TOKEN = "s3cret-token"
 
@@ -250,3 +251,18 @@ def test_no_secret_is_written_at_any_level_in_either_format() -> None:
         assert statuses == [200, 401, 200, 200, 422, 401, 401, 200, 204]
         assert "GET /cc/modules/cos_" in served.log
         assert not [secret for secret in found if secret in served.log]
+
+
+@pytest.mark.slow
+def test_before_it_ends_it_says_that_it_is_not_ready_and_goes_on_answering() -> None:
+    with serving(COS_SHUTDOWN_DELAY="60") as served:
+        before = served.ask("GET", "/cc/health/ready")[0]
+        served.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: served.ask("GET", "/cc/health/ready")[0] == 503)
+        kind = served.ask("GET", "/cc/health/ready")[2]["type"]
+        others = served.ask("GET", "/cc/modules")[0]
+        # The second signal ends the delay.
+        code = served.stop()
+
+    assert (before, kind, others, code) == (200, "urn:cos:problem:stopping", 200, 0)
+    assert "Traceback" not in served.log

@@ -25,7 +25,7 @@ def test_every_constraint_and_index_has_a_predictable_name() -> None:
         "ck_health_records_previous",
         "ck_health_records_reason",
         "fk_health_records_module_id_modules",
-        "ix_health_records_module_id_id",
+        "uq_health_records_module_id_at",
         "ck_health_statuses_status",
         "fk_health_statuses_module_id_modules",
         "uq_health_statuses_module_id",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cos.services.cursor import Position, decode, decode_number, encode, encode_number
+from cos.services.cursor import Position, decode, encode
 from cos.services.errors import InvalidCursorError
 
 SOME = Position(datetime(2026, 11, 23, 20, 1, 2, 345_678, tzinfo=UTC), UUID(int=42))
@@ -110,28 +110,3 @@ def test_the_ends_of_the_calendar_come_back(time: datetime) -> None:
     position = Position(time, UUID(int=2**128 - 1))
 
     assert decode(encode(position)) == position
-
-
-@given(st.integers(0, 2**63 - 1))
-def test_a_number_survives_the_text_and_is_no_position(number: int) -> None:
-    text = encode_number(number)
-
-    assert decode_number(text) == number
-    with pytest.raises(InvalidCursorError):
-        decode(text)
-
-
-@given(st.text() | st.from_regex(r"[A-Za-z0-9_-]{11}", fullmatch=True))
-def test_any_other_text_is_refused_as_a_number(text: str) -> None:
-    try:
-        number = decode_number(text)
-    except InvalidCursorError:
-        return
-
-    assert encode_number(number) == text
-
-
-@pytest.mark.parametrize("text", ["", "A" * 10, "A" * 12, "A" * 10 + "B", "_" * 10 + "8"])
-def test_what_is_no_number_is_refused(text: str) -> None:
-    with pytest.raises(InvalidCursorError):
-        decode_number(text)

@@ -232,3 +232,21 @@ async def test_the_health_of_the_system_is_one_statement_over_the_modules_alone(
 
     assert "health_records" not in fact.statement
     assert "details" not in fact.statement
+
+
+async def test_who_is_not_healthy_is_listed_as_it_is_judged_oldest_first(
+    async_db_session: AsyncSession,
+) -> None:
+    await _reported(HEALTHY)
+    await _reported(OFFLINE, module__inactive=True)
+    # Announced by a watcher with another limit: it is healthy all the same.
+    await _reported(HEALTHY, module__state=OFFLINE)
+    silent = await _reported(HEALTHY, ago=LIMIT * 2, module__created_at=NOW - LIMIT * 9)
+    degraded = await _reported(DEGRADED, module__created_at=NOW - LIMIT * 8)
+    new = await ModuleFactory.acreate(created_at=NOW)
+    expected = [(silent.id, OFFLINE), (degraded.id, DEGRADED), (new.id, UNKNOWN)]
+    found = await health.not_healthy(async_db_session, offline_after=LIMIT, limit=9, now=NOW)
+    first = await health.not_healthy(async_db_session, offline_after=LIMIT, limit=1, now=NOW)
+
+    assert [(module.module_id, module.status) for module in found] == expected
+    assert [module.module_id for module in first] == [silent.id]

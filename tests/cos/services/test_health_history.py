@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 
 from cos.db.engine import service_engine
 from cos.models import HealthReason, HealthRecord, HealthState
-from cos.services import health_history
+from cos.services import health, health_history, modules
 from cos.services.errors import UnknownModuleError
+from cos.services.health import Heartbeat
 from cos.services.health_history import Pruning, page, prune
+from cos.services.watcher import announce_silent
 from cos.settings import Settings
 from tests.cos.factories import ModuleFactory
 from tests.cos.waiting import until
@@ -45,6 +47,10 @@ def _recorded(session: Session, module_id: uuid.UUID, *times: object) -> None:
     session.commit()
 
 
+def _five_old() -> list[datetime]:
+    return [NOW - 2 * WEEK + number * MOMENT for number in range(5)]
+
+
 def _times(session: Session) -> Sequence[datetime]:
     session.rollback()
     return session.scalars(select(HealthRecord.at).order_by(HealthRecord.id)).all()
@@ -59,12 +65,12 @@ async def test_pages_are_newest_first_and_lose_and_repeat_nothing(
         _recorded(db_session, first, at)
         _recorded(db_session, other, at)
     found: list[datetime] = []
-    before = None
+    before: datetime | None = None
     while True:
         got = await page(async_db_session, first, limit=3, before=before)
         found += [record.at for record in got.records]
         # What is recorded meanwhile is on no page behind this one.
-        _recorded(db_session, first, NOW - WEEK)
+        _recorded(db_session, first, NOW + (10 + len(found)) * WEEK)
         if got.next is None:
             break
         before = got.next
@@ -76,7 +82,7 @@ async def test_a_page_that_is_exactly_full_is_the_last(
     async_db_session: AsyncSession, db_session: Session
 ) -> None:
     module_id = ModuleFactory.create().id
-    _recorded(db_session, module_id, NOW, NOW)
+    _recorded(db_session, module_id, NOW, NOW + WEEK)
     got = await page(async_db_session, module_id, limit=2)
 
     assert (len(got.records), got.next) == (2, None)
@@ -110,7 +116,7 @@ async def test_what_is_older_than_the_retention_is_deleted(
 async def test_a_batch_is_bounded_and_the_next_begins_behind_it(
     async_db_session: AsyncSession, db_session: Session
 ) -> None:
-    _recorded(db_session, ModuleFactory.create().id, *[NOW - 2 * WEEK] * 5)
+    _recorded(db_session, ModuleFactory.create().id, *_five_old())
     ids = db_session.scalars(select(HealthRecord.id).order_by(HealthRecord.id)).all()
     first = await prune(async_db_session, older_than=WEEK, limit=2, now=NOW)
     second = await prune(async_db_session, older_than=WEEK, limit=9, after=first.last, now=NOW)
@@ -125,7 +131,7 @@ async def test_a_batch_is_bounded_and_the_next_begins_behind_it(
 async def test_what_another_process_deletes_is_left_to_it(
     sessions: async_sessionmaker[AsyncSession], db_session: Session
 ) -> None:
-    _recorded(db_session, ModuleFactory.create().id, *[NOW - 2 * WEEK] * 5)
+    _recorded(db_session, ModuleFactory.create().id, *_five_old())
     async with sessions.begin() as first, sessions.begin() as second:
         counts = [
             (await prune(first, older_than=WEEK, limit=3, now=NOW)).records,
@@ -152,7 +158,7 @@ async def test_the_job_deletes_by_the_clock_of_the_database_batch_by_batch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(health_history, "BATCH", 2)
-    ago = [func.now() - WEEK - timedelta(seconds=1)] * 5
+    ago = [func.now() - WEEK - timedelta(seconds=number) for number in range(1, 6)]
     _recorded(db_session, ModuleFactory.create().id, *ago, func.now())
     stop = asyncio.Event()
     job = asyncio.create_task(
@@ -180,16 +186,16 @@ async def test_a_job_that_is_asked_to_stop_deletes_nothing_more(
     ("statement", "index"),
     [
         (
-            "SELECT * FROM health_records WHERE module_id = {module} AND id < 90000"
-            " ORDER BY id DESC LIMIT 51",
-            "ix_health_records_module_id_id",
+            "SELECT * FROM health_records WHERE module_id = {module} AND at < now()"
+            " ORDER BY at DESC LIMIT 51",
+            "uq_health_records_module_id_at",
         ),
         (
             "SELECT id, at FROM health_records WHERE id > 0 ORDER BY id LIMIT 5000"
             " FOR UPDATE SKIP LOCKED",
             "pk_health_records",
         ),
-        ("DELETE FROM health_records WHERE module_id = {module}", "ix_health_records_module_id_id"),
+        ("DELETE FROM health_records WHERE module_id = {module}", "uq_health_records_module_id_at"),
     ],
 )
 def test_no_statement_reads_the_whole_history(
@@ -199,8 +205,8 @@ def test_no_statement_reads_the_whole_history(
     db_session.execute(
         text(
             "INSERT INTO health_records (module_id, at, status, previous, reason, details)"
-            " SELECT id, now(), 'healthy', 'healthy', 'heartbeat', '{}'"
-            " FROM generate_series(1, 200), modules"
+            " SELECT id, now() - n * interval '1 s', 'healthy', 'healthy', 'heartbeat', '{}'"
+            " FROM generate_series(1, 200) AS n, modules"
         )
     )
     db_session.execute(text("ANALYZE health_records"))
@@ -209,3 +215,30 @@ def test_no_statement_reads_the_whole_history(
 
     assert index in plan
     assert "Seq Scan" not in plan
+
+
+async def test_what_the_services_ask_reads_the_whole_history_never(
+    async_db_session: AsyncSession,
+) -> None:
+    """The statements themselves, by what Postgres counts of its transaction."""
+    module_ids = [module.id for module in await ModuleFactory.acreate_batch(50)]
+    await async_db_session.execute(
+        text(
+            "INSERT INTO health_records (module_id, at, status, previous, reason, details)"
+            " SELECT id, now() - n * interval '1 s', 'healthy', 'healthy', 'heartbeat', '{}'"
+            " FROM generate_series(1, 200) AS n, modules"
+        )
+    )
+    await async_db_session.execute(text("ANALYZE health_records"))
+    counted = text("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'health_records'")
+    limit = timedelta(seconds=60)
+    before = await async_db_session.scalar(counted)
+    for at in (None, datetime.now(UTC)):
+        await page(async_db_session, module_ids[7], limit=50, before=at)
+    await health.beat(async_db_session, module_ids[7], Heartbeat())
+    await health.of_system(async_db_session, offline_after=limit)
+    await announce_silent(async_db_session, offline_after=limit)
+    await prune(async_db_session, older_than=limit)
+    await modules.remove(async_db_session, module_ids[7])
+
+    assert await async_db_session.scalar(counted) == before

@@ -37,11 +37,18 @@ def test_a_heartbeat_that_changes_nothing_is_recorded_and_not_announced() -> Non
     assert steps.known == Known(HEALTHY, START)
 
 
-def test_a_heartbeat_that_is_not_newer_is_passed_over() -> None:
+def test_a_heartbeat_of_the_same_time_is_the_same() -> None:
     known = Known(HEALTHY, START)
 
     assert _heard(known, Heard(START, DEGRADED)) == Steps(known)
-    assert _heard(known, Heard(NEVER, DEGRADED)) == Steps(known)
+
+
+def test_a_heartbeat_that_was_overtaken_is_recorded_and_changes_nothing() -> None:
+    known = Known(HEALTHY, START)
+    steps = _heard(known, Heard(NEVER, DEGRADED))
+
+    assert (steps.known, steps.heard) == (known, None)
+    assert [(entry.status, entry.announced) for entry in steps.entries] == [(DEGRADED, False)]
 
 
 def test_a_heartbeat_from_too_long_ago_is_recorded_and_does_not_bring_the_module_back() -> None:
@@ -76,13 +83,29 @@ def test_silence_is_announced_once(known: Known, now: datetime) -> None:
 
 
 @given(KNOWN, REPORTS, TIMES)
-def test_what_is_delivered_twice_counts_once(
+def test_what_is_delivered_twice_announces_nothing_more_and_adds_no_other_time(
     known: Known, reports: list[Heard], silent_before: datetime
 ) -> None:
     first = hear(known, reports, silent_before=silent_before)
     again = hear(first.known, reports, silent_before=silent_before)
 
-    assert again == Steps(first.known)
+    assert (again.known, again.heard) == (first.known, None)
+    assert not any(entry.announced for entry in again.entries)
+    assert {entry.at for entry in again.entries} <= {report.at for report in reports}
+
+
+@given(KNOWN, REPORTS, TIMES)
+def test_the_order_of_delivery_makes_no_difference_to_the_last_word(
+    known: Known, reports: list[Heard], silent_before: datetime
+) -> None:
+    distinct = list({report.at: report for report in reports}.values())
+    steps = hear(known, distinct, silent_before=silent_before)
+    ordered = hear(
+        known, sorted(distinct, key=lambda report: report.at), silent_before=silent_before
+    )
+
+    assert steps.known.last_heartbeat == ordered.known.last_heartbeat
+    assert steps.heard == ordered.heard
 
 
 @given(KNOWN, REPORTS, TIMES, st.integers(0, 12))
@@ -114,11 +137,15 @@ def test_the_announcements_are_a_chain_from_the_state_before_to_the_state_after(
 
 
 @given(KNOWN, REPORTS, TIMES)
-def test_the_history_has_the_order_of_its_times(
+def test_what_changes_the_module_comes_in_the_order_of_its_times(
     known: Known, reports: list[Heard], silent_before: datetime
 ) -> None:
     steps = hear(known, reports, silent_before=silent_before)
-    times = [entry.at for entry in steps.entries]
+    times = [entry.at for entry in steps.entries if entry.announced]
+
+    seen = [report.at for report in reports]
+    if known.last_heartbeat is not None:
+        seen.append(known.last_heartbeat)
 
     assert times == sorted(set(times))
-    assert steps.known.last_heartbeat == (times[-1] if times else known.last_heartbeat)
+    assert steps.known.last_heartbeat == max(seen, default=None)
