@@ -4,9 +4,12 @@ What is not declared here comes from the models: names that nobody else draws, v
 of a status, and the defaults.
 """
 
-from factory.declarations import Trait
+from datetime import UTC, datetime
+from uuid import uuid4
 
-from cos.models import HealthState, HealthStatus, Module
+from factory.declarations import LazyFunction, Trait
+
+from cos.models import DeadLetter, HealthState, HealthStatus, Module
 from testkit.factories import Factory
 
 
@@ -23,3 +26,16 @@ class HealthStatusFactory(Factory[HealthStatus]):
     class Params:
         healthy = Trait(status=HealthState.HEALTHY)
         degraded = Trait(status=HealthState.DEGRADED)
+
+
+class DeadLetterFactory(Factory[DeadLetter]):
+    """An event that a group of its own gave up on after five attempts."""
+
+    event_id = LazyFunction(uuid4)
+    module_id = LazyFunction(uuid4)
+    sequence = 1
+    type = "health.changed"
+    occurred_at = LazyFunction(lambda: datetime.now(UTC))
+    attempts = 5
+    reason = "ValueError: not today"
+    fields = LazyFunction(lambda: {"type": "health.changed"})

@@ -7,7 +7,15 @@ from typing import Final
 
 import pytest
 
-from cos.models import HealthStatus, Module
+from cos.models import (
+    DeadLetter,
+    EventPartition,
+    HealthStatus,
+    Module,
+    OutboxEvent,
+    Subscription,
+    SubscriptionGroup,
+)
 from tests.support.unique_literals import MAKERS, literals, models, unique_texts, uuids
 
 ROOT: Final = Path(__file__).parents[2]
@@ -23,16 +31,28 @@ def test_the_tests_of_the_control_center_write_no_unique_name_and_no_id_as_text(
 
 def test_what_must_be_unique_is_known_from_themodels() -> None:
     assert {model: unique_texts(model) for model in models()} == {
-        Module: {"name": 255},
+        DeadLetter: {},
+        EventPartition: {},
         HealthStatus: {},
+        Module: {"name": 255},
+        OutboxEvent: {},
+        Subscription: {},
+        SubscriptionGroup: {},
     }
     assert {model: uuids(model) for model in models()} == {
-        Module: {"id"},
+        DeadLetter: {"event_id", "module_id"},
+        EventPartition: set(),
         HealthStatus: {"id", "module_id"},
+        Module: {"id"},
+        OutboxEvent: {"id", "module_id"},
+        Subscription: {"module_id"},
+        SubscriptionGroup: set(),
     }
     assert MAKERS.keys() == {
         *("Module", "ModuleFactory", "NewModule", "ModuleChanges", "ModuleIn", "ModulePatch"),
         *("HealthStatus", "HealthStatusFactory"),
+        *("EventPartition", "OutboxEvent"),
+        *("DeadLetter", "DeadLetterFactory", "Subscription", "SubscriptionGroup"),
     }
 
 
