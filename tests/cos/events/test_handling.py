@@ -347,7 +347,7 @@ async def test_nothing_begins_after_the_stop(sessions: Sessions, group: str) -> 
 
 @pytest.mark.slow
 @hypothesis_settings(
-    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 @given(arriving=st.lists(st.integers(1, 6), min_size=1, max_size=12), size=st.integers(1, 3))
 async def test_whatever_arrives_wherever_each_event_is_handled_once_and_in_order(

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import async_sessionmaker
 from cos.db.engine import service_engine
 from cos.db.redis_client import service_redis
 from cos.events.event import partition_of, stream_name
+from cos.events.progress import begin_group
 from cos.events.subscriber import Delivery, SubscriberSettings
 from cos.settings import Settings
 from testkit.core.naming import UniqueNames
@@ -131,6 +132,23 @@ async def test_a_redis_that_is_down_is_waited_for_with_pauses(
     # Once for each thing that needs it, however long it takes.
     assert 1 <= len(told) <= 2
     assert "hunter2" not in caplog.text
+
+
+async def test_without_redis_events_are_late_and_come_nevertheless(
+    sessions: Sessions, settings: Settings, closed_port: int, unique: UniqueNames
+) -> None:
+    module, group = uuid.uuid4(), unique("group")
+    address = f"redis://127.0.0.1:{closed_port}/0"
+    nowhere = service_redis(Settings.model_validate({"redis_url": address}))
+    subscriber = Recorder(sessions, nowhere, group, settings=replace(QUICK, reconcile_every=0.05))
+    async with sessions.begin() as session:
+        await begin_group(session, group, start="now")
+    async with running(subscriber, ready=False):
+        await store(sessions, module, 1, 2)
+        await until_true(lambda: subscriber.facts.handled == 2)
+    await nowhere.aclose()
+
+    assert await handled(sessions, group, module) == [1, 2]
 
 
 async def test_events_wait_for_a_lost_postgres_and_no_attempt_is_counted(
@@ -337,3 +355,13 @@ async def test_a_subscriber_can_run_again(
             await until_true(lambda: subscriber.facts.handled == sequence)  # noqa: B023 - awaited
 
     assert await handled(sessions, group, module) == [1, 2]
+
+
+@pytest.mark.parametrize("length", [0, 65])
+async def test_a_name_that_the_tables_cannot_hold_is_refused(
+    sessions: Sessions, redis: Redis, length: int
+) -> None:
+    subscriber = Recorder(sessions, redis, "x" * length)
+
+    with pytest.raises(ValueError, match=f"1 to 64 characters, not {length}"):
+        await subscriber.run(asyncio.Event())
