@@ -154,11 +154,14 @@ class SubscriberRun:
         self._begun = True
         await self._streams.create()
         if again:
-            # An answer that was lost on its way has been given to this consumer nevertheless.
-            await self._take(
-                await self._streams.delivered(count=self._settings.capacity // PARTITIONS)
-            )
+            await self._take_what_was_lost_on_its_way()
         await self._look()
+
+    async def _take_what_was_lost_on_its_way(self) -> None:
+        # An answer that never arrived has been given to this consumer nevertheless; the client
+        # asks once more by itself, and nobody sees an error. What is held already is ignored.
+        count = self._settings.capacity // PARTITIONS
+        await self._take(await self._streams.delivered(count=count))
 
     async def _look(self) -> None:
         """Have handled what the table has beyond the group's progress."""
@@ -188,6 +191,7 @@ class SubscriberRun:
         while not self._ending.is_set():
             try:
                 await self._streams.keep(self._lanes.held)
+                await self._take_what_was_lost_on_its_way()
                 for stream in STREAMS:
                     await self._claim_from(stream)
                 await self._streams.remove_stale(idle=self._settings.consumer_expiry)

@@ -29,7 +29,7 @@ def _row(module: uuid.UUID, kind: str, sequence: int) -> OutboxEvent:
         sequence=sequence,
         partition=partition_of(module),
         correlation_id="-",
-        payload={"name": "x"},
+        payload={"status": "healthy"},
     )
 
 
@@ -64,7 +64,7 @@ def test_json_has_the_whole_event(modules: list[uuid.UUID]) -> None:
         *("position", "id", "type", "module_id", "sequence", "occurred_at", "payload"),
         *("correlation_id", "version", "published_at"),
     }
-    assert (row["payload"], row["published_at"]) == ({"name": "x"}, None)
+    assert (row["payload"], row["published_at"]) == ({"status": "healthy"}, None)
 
 
 def test_without_events_the_list_is_empty() -> None:

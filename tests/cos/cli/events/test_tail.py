@@ -23,7 +23,7 @@ def _event(module: uuid.UUID, sequence: int, kind: str = "health.changed") -> Ev
         module_id=module,
         sequence=sequence,
         occurred_at=datetime(2030, 1, 31, 12, tzinfo=UTC),
-        payload={"name": "\x1b[31mgrün"},
+        payload={"text": "\x1b[31mgrün"},
     )
 
 
@@ -43,7 +43,7 @@ def test_what_stands_in_the_streams_is_printed_a_line_each(redis_client: Redis) 
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         f"2030-01-31 12:00:00 UTC  health.changed  {module}  {sequence}"
-        '  {"name": "\\\\u001b[31mgrün"}'.replace("\\\\", "\\")
+        '  {"text": "\\\\u001b[31mgrün"}'.replace("\\\\", "\\")
         for sequence in (1, 2)
     ]
 
