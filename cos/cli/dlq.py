@@ -82,9 +82,11 @@ def show(letter_id: int, *, as_json: bool) -> None:
         print_rows([row], COLUMNS, as_json=True, empty="")
         return
     fields: dict[str, str] = row.pop("fields")
-    for name, value in [*row.items(), *fields.items()]:
-        indent = "  " if name in fields and name not in row else ""
-        click.echo(f"{indent}{as_text(name).replace('_', ' ')}: {as_text(value)}")
+    for name, value in row.items():
+        click.echo(f"{name.replace('_', ' ')}: {as_text(value)}")
+    click.echo("fields of the entry:")
+    for name, value in fields.items():
+        click.echo(f"  {as_text(name)}: {as_text(value)}")
 
 
 @command.command(

@@ -9,9 +9,11 @@ from redis.exceptions import ResponseError
 from cos.events.entry import Entry
 from cos.events.event import PARTITIONS, stream_name
 
-__all__ = ["STREAMS", "ConsumerGroup", "GroupMissingError"]
+__all__ = ["FIRST", "STREAMS", "ConsumerGroup", "GroupMissingError"]
 
 STREAMS: Final = tuple(stream_name(partition) for partition in range(PARTITIONS))
+# Where a look at what is pending begins.
+FIRST: Final = "0-0"
 # More than any consumer holds.
 MOST_GIVEN_BACK: Final = 10_000
 # A look and a removal in one step: between two commands it could be given entries, which would go
@@ -59,19 +61,26 @@ class ConsumerGroup:
         """Return entries that this consumer was given and has not acknowledged, of each stream."""
         return await self._read("0", count=count, block=None)
 
-    async def claim(self, stream: str, *, min_idle: float, count: int) -> list[Entry]:
-        """Take over entries that were not touched for ``min_idle`` seconds, whoever held them."""
+    async def claim(
+        self, stream: str, *, min_idle: float, count: int, start: str = FIRST
+    ) -> tuple[list[Entry], str]:
+        """Take over entries that were not touched for ``min_idle`` seconds, whoever held them.
+
+        Looks at some of those that are pending from ``start`` on, and returns where to go on;
+        ``FIRST`` again when it has seen all.
+        """
         try:
-            _, entries, *_ = await self._redis.xautoclaim(
+            following, entries, *_ = await self._redis.xautoclaim(
                 stream,
                 self._group,
                 self._consumer,
                 round(min_idle * 1000),
+                start_id=start,
                 count=count,
             )
         except ResponseError as error:
             raise _translated(error) from error
-        return _entries(stream, entries)
+        return _entries(stream, entries), following.decode()
 
     async def acknowledge(self, entry: Entry) -> None:
         """Tell Redis that the entry is done."""

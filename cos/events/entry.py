@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Final
 
-from cos.events.event import Event, MalformedEventError, encode_payload, from_fields
+from cos.events.event import Event, MalformedEventError, from_fields, to_fields
 from cos.events.failure import storable
 
 __all__ = ["Entry", "read_event", "shown"]
@@ -70,6 +70,6 @@ def _check(event: Event) -> None:
             raise MalformedEventError(f"the field {name} is too long, or has U+0000 in it")
     try:
         event.occurred_at.astimezone(UTC)
-        encode_payload(event.payload)
+        to_fields(event)  # NaN can be read, and not written
     except (OverflowError, ValueError, RecursionError):
         raise MalformedEventError("time or payload cannot be stored") from None

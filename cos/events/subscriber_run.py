@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from cos.events.consumer_group import STREAMS, ConsumerGroup, GroupMissingError
+from cos.events.consumer_group import FIRST, STREAMS, ConsumerGroup, GroupMissingError
 from cos.events.delivery import Handler
 from cos.events.entry import Entry
 from cos.events.event import PARTITIONS
@@ -26,11 +26,13 @@ from cos.events.pausing import pause
 from cos.events.progress import begin_group, lagging
 from cos.events.replaying import Replaying
 from cos.events.subscriber_settings import SubscriberSettings
+from cos.events.unavailability import is_lock_timeout
 
 __all__ = ["SubscriberRun"]
 
 LOGGER: Final = logging.getLogger(__name__)
 LOST: Final = (RedisError, SQLAlchemyError, OSError)
+MAX_NAME: Final = 64
 # Entries that are claimed from one stream at once.
 CLAIMED: Final = 50
 # Longer than anybody's min_idle, in seconds.
@@ -55,6 +57,11 @@ class SubscriberRun:
         ready: asyncio.Event,
         reconcile: asyncio.Event,
     ) -> None:
+        """Raise ValueError for a name that the tables cannot hold."""
+        if not 1 <= len(group) <= MAX_NAME:
+            raise ValueError(
+                f"the name of a group has 1 to {MAX_NAME} characters, not {len(group)}"
+            )
         self._group = group
         self._start = start
         self._sessions = sessions
@@ -64,6 +71,7 @@ class SubscriberRun:
         self._reconcile = reconcile
         self._ending = asyncio.Event()
         self._rewinds = 0
+        self._begun = False
         self._lost: set[str] = set()
         consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._streams = ConsumerGroup(redis, group, consumer)
@@ -143,13 +151,17 @@ class SubscriberRun:
         # what is published after the group was made is in its stream.
         async with self._sessions.begin() as session:
             self._rewinds = await begin_group(session, self._group, start=self._start)
+        self._begun = True
         await self._streams.create()
         if again:
-            # An answer that was lost on its way has been given to this consumer nevertheless.
-            await self._take(
-                await self._streams.delivered(count=self._settings.capacity // PARTITIONS)
-            )
+            await self._take_what_was_lost_on_its_way()
         await self._look()
+
+    async def _take_what_was_lost_on_its_way(self) -> None:
+        # An answer that never arrived has been given to this consumer nevertheless; the client
+        # asks once more by itself, and nobody sees an error. What is held already is ignored.
+        count = self._settings.capacity // PARTITIONS
+        await self._take(await self._streams.delivered(count=count))
 
     async def _look(self) -> None:
         """Have handled what the table has beyond the group's progress."""
@@ -166,7 +178,8 @@ class SubscriberRun:
                 await asyncio.wait_for(self._reconcile.wait(), self._settings.reconcile_every)
             self._reconcile.clear()
             try:
-                if self._ready.is_set():
+                # Without Redis as well: events are late then, and come nevertheless.
+                if self._begun:
                     await self._look()
                     self._found("the table of events")
             except LOST as error:
@@ -178,9 +191,9 @@ class SubscriberRun:
         while not self._ending.is_set():
             try:
                 await self._streams.keep(self._lanes.held)
+                await self._take_what_was_lost_on_its_way()
                 for stream in STREAMS:
-                    while await self._claim_from(stream):
-                        pass
+                    await self._claim_from(stream)
                 await self._streams.remove_stale(idle=self._settings.consumer_expiry)
                 self._found("the claims")
             except GroupMissingError:
@@ -189,11 +202,16 @@ class SubscriberRun:
                 await self._missed("the claims", error)
             await pause(self._ending, self._settings.claim_every)
 
-    async def _claim_from(self, stream: str) -> bool:
-        count = min(CLAIMED, await self._lanes.room())
-        entries = await self._streams.claim(stream, min_idle=self._settings.min_idle, count=count)
-        await self._take(entries)
-        return len(entries) == count
+    async def _claim_from(self, stream: str) -> None:
+        place = FIRST
+        while True:
+            count = min(CLAIMED, await self._lanes.room())
+            entries, place = await self._streams.claim(
+                stream, min_idle=self._settings.min_idle, count=count, start=place
+            )
+            await self._take(entries)
+            if place == FIRST:
+                return
 
     async def _replay(self) -> None:
         """Handle dead letters that are marked, and notice when the group was rewound."""
@@ -226,9 +244,11 @@ class SubscriberRun:
             LOGGER.debug("%s is done and not acknowledged: %s", entry.place, reason_of(error))
 
     async def _missed(self, what: str, error: Exception) -> None:
-        # Once for each outage, not once a second.
-        level = logging.DEBUG if what in self._lost else logging.WARNING
-        self._lost.add(what)
+        # Once for each outage, not once a second. A lock is held by who handles the module.
+        quiet = what in self._lost or is_lock_timeout(error)
+        if not quiet:
+            self._lost.add(what)
+        level = logging.DEBUG if quiet else logging.WARNING
         LOGGER.log(level, "%s cannot reach %s: %s", self._group, what, reason_of(error))
         await pause(self._ending, self._settings.pause)
 

@@ -101,7 +101,7 @@ async def count_done(session: AsyncSession, group: str, selection: Selection) ->
     return (await session.scalars(statement)).one()
 
 
-async def republish(session: AsyncSession, selection: Selection) -> int:
+async def republish(session: AsyncSession, selection: Selection, *, batch: int = BATCH) -> int:
     """Have the relay publish the events again, and return how many were published before.
 
     Groups drop what they have done: this is for those who follow the streams or the channel, and
@@ -111,7 +111,7 @@ async def republish(session: AsyncSession, selection: Selection) -> int:
         select(OutboxEvent.position)
         .where(OutboxEvent.published_at.is_not(None), *selection.conditions)
         .order_by(OutboxEvent.position)
-        .limit(BATCH)
+        .limit(batch)
         .with_for_update()
         .cte("chosen")
     )
@@ -126,7 +126,7 @@ async def republish(session: AsyncSession, selection: Selection) -> int:
         )
         done = len(again.all())
         total += done
-        if done < BATCH:
+        if done < batch:
             break
     # The trigger of the table tells of new rows only.
     await session.execute(select(func.pg_notify(NOTIFICATION, "")))

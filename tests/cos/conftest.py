@@ -7,8 +7,12 @@ import hypothesis
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from cos.app import create_app
+from cos.db.engine import service_engine
+from cos.db.redis_client import service_redis
 from cos.settings import Settings, load
 from tests.cos.asgi import client_of
 
@@ -55,3 +59,19 @@ def silent_port() -> Iterator[int]:
     """A port that takes connections and never says a word."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         yield listener.getsockname()[1]
+
+
+@pytest.fixture
+async def sessions(settings: Settings) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
+    """Sessions as the service has them, with connections for several subscribers."""
+    engine = service_engine(settings.model_copy(update={"database_pool_size": 20}))
+    yield async_sessionmaker(engine, expire_on_commit=False)
+    await engine.dispose()
+
+
+@pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator[Redis]:
+    """The client that the service has, with connections for several subscribers."""
+    client = service_redis(settings.model_copy(update={"redis_pool_size": 40}))
+    yield client
+    await client.aclose()

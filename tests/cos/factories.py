@@ -4,7 +4,7 @@ What is not declared here comes from the models: names that nobody else draws, v
 of a status, and the defaults.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
@@ -12,7 +12,7 @@ from factory.declarations import LazyAttribute, LazyFunction, Trait
 from sqlalchemy import func
 
 from cos.events.event import partition_of
-from cos.models import ApiToken, HealthState, HealthStatus, Module, OutboxEvent
+from cos.models import ApiToken, DeadLetter, HealthState, HealthStatus, Module, OutboxEvent
 from cos.services.access.credential import Credential, CredentialKind
 from testkit.factories import Factory
 
@@ -56,3 +56,16 @@ class ApiTokenFactory(Factory[ApiToken]):
 def text_of(token: ApiToken) -> str:
     """Return the text of a token that the factory made."""
     return Credential(CredentialKind.API, token.id, SECRET).text
+
+
+class DeadLetterFactory(Factory[DeadLetter]):
+    """An event that a group of its own gave up on after five attempts."""
+
+    event_id = LazyFunction(uuid4)
+    module_id = LazyFunction(uuid4)
+    sequence = 1
+    type = "health.changed"
+    occurred_at = LazyFunction(lambda: datetime.now(UTC))
+    attempts = 5
+    reason = "ValueError: not today"
+    fields = LazyFunction(lambda: {"type": "health.changed"})

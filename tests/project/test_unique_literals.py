@@ -62,6 +62,7 @@ def test_what_must_be_unique_is_known_from_themodels() -> None:
         *("HealthStatus", "HealthStatusFactory"),
         *("EventPartition", "HealthRecord", "OutboxEvent", "OutboxEventFactory"),
         *("ApiToken", "ApiTokenFactory", "BoardSession", "NewToken"),
+        *("DeadLetter", "DeadLetterFactory", "Subscription", "SubscriptionGroup"),
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from redis.asyncio import Redis
 
-from cos.events.consumer_group import STREAMS, ConsumerGroup, GroupMissingError
+from cos.events.consumer_group import FIRST, STREAMS, ConsumerGroup, GroupMissingError
 from testkit.core.naming import UniqueNames
 from tests.cos.events.subscribing import until
 
@@ -100,12 +100,33 @@ async def test_what_is_given_back_is_claimed_whatever_the_limit(
     first, second = consumers
     await redis.xadd(STREAMS[0], {"a": "b"})
     read = await first.read(count=1, block=0.01)
-    before = await second.claim(STREAMS[0], min_idle=60, count=9)
+    before, _ = await second.claim(STREAMS[0], min_idle=60, count=9)
     returned = await first.give_back(idle=3_600)
-    claimed = await second.claim(STREAMS[0], min_idle=60, count=9)
+    claimed, place = await second.claim(STREAMS[0], min_idle=60, count=9)
 
-    assert (before, returned, claimed) == ([], 1, read)
+    assert (before, returned, claimed, place) == ([], 1, read, FIRST)
     assert await first.give_back(idle=3_600) == 0
+
+
+async def test_what_is_old_is_found_behind_much_that_is_young(
+    redis: Redis, consumers: list[ConsumerGroup]
+) -> None:
+    first, second = consumers
+    # A look with a count of 1 passes ten entries.
+    for number in range(30):
+        await redis.xadd(STREAMS[0], {"number": number})
+    *young, old = await first.read(count=30, block=0.01)
+    await first.give_back(idle=3_600)
+    await first.keep(young)
+    found, place = await second.claim(STREAMS[0], min_idle=60, count=1)
+    looks = 1
+    while place != FIRST:
+        entries, place = await second.claim(STREAMS[0], min_idle=60, count=1, start=place)
+        found += entries
+        looks += 1
+
+    assert found == [old]
+    assert looks > 1
 
 
 async def test_giving_back_to_a_redis_that_came_back_empty_is_nothing(

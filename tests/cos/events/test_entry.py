@@ -35,7 +35,6 @@ def test_an_entry_holds_the_event_that_was_written() -> None:
         (b"time", b"0001-01-01T00:00:00+14:00"),
         (b"time", b"9999-12-31T23:59:59-14:00"),
         (b"payload", b'{"a": NaN}'),
-        (b"payload", b'{"a": "' + b"x" * 140_000 + b'"}'),
         (b"payload", b'{"a":' * 100_000),
     ],
     ids=str,
@@ -43,6 +42,13 @@ def test_an_entry_holds_the_event_that_was_written() -> None:
 def test_what_the_tables_cannot_hold_is_no_event(field: bytes, value: bytes) -> None:
     with pytest.raises(MalformedEventError):
         read_event({**FIELDS, field: value})
+
+
+def test_a_payload_that_grew_in_the_database_is_still_an_event() -> None:
+    # The database writes 1e300 as 301 digits.
+    longest = b'{"a": [' + b",".join([b"1" + b"0" * 300] * 500) + b"]}"
+
+    assert len(read_event({**FIELDS, b"payload": longest}).payload["a"]) == 500
 
 
 @given(st.dictionaries(st.binary(max_size=20), st.binary(max_size=200), max_size=10))

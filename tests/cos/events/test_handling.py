@@ -32,6 +32,7 @@ from tests.cos.events.subscribing import (
     letters,
     record,
     store,
+    until,
     until_true,
 )
 
@@ -317,6 +318,30 @@ async def test_a_connection_that_is_lost_while_handling_is_no_attempt(
     assert "the database did not serve" in caplog.text
 
 
+async def test_a_transaction_that_the_handler_left_idle_for_too_long_is_an_attempt(
+    sessions: Sessions, group: str
+) -> None:
+    async def idle(delivery: Delivery) -> None:
+        session = delivery.session
+        pid = await session.scalar(text("SELECT pg_backend_pid()"))
+        await session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 10"))
+
+        async def is_ended() -> bool:
+            async with sessions.begin() as other:
+                statement = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
+                return not await other.scalar(statement, {"pid": pid})
+
+        await until(is_ended)
+        await session.execute(text("SELECT 1"))
+
+    one = Handled(sessions, Handler(group, idle), replace(QUICK, max_attempts=2))
+    await one.settle(event(uuid.uuid4(), 1))
+    (letter,) = await letters(sessions, group)
+
+    assert one.handler.attempts == [1, 2]
+    assert "IdleInTransactionSessionTimeout" in letter.reason
+
+
 async def test_a_lock_that_a_frozen_process_holds_is_no_attempt(
     sessions: Sessions, impatient: Sessions, group: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -347,7 +372,7 @@ async def test_nothing_begins_after_the_stop(sessions: Sessions, group: str) -> 
 
 @pytest.mark.slow
 @hypothesis_settings(
-    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 @given(arriving=st.lists(st.integers(1, 6), min_size=1, max_size=12), size=st.integers(1, 3))
 async def test_whatever_arrives_wherever_each_event_is_handled_once_and_in_order(

@@ -217,10 +217,10 @@ async def test_several_subscribers_of_one_group_share_the_events_of_one_module_i
     module, group = uuid.uuid4(), unique("group")
     inside: list[int] = []
 
-    async def alone(_delivery: Delivery) -> None:
+    async def alone(delivery: Delivery) -> None:
         inside.append(1)
         assert len(inside) == 1
-        await asyncio.sleep(0)
+        await delivery.session.execute(select(1))
         inside.pop()
 
     several = [Recorder(sessions, redis, group, before=alone) for _ in range(3)]
@@ -253,6 +253,26 @@ async def test_no_more_entries_are_read_than_can_be_held(
     assert given <= 8
     assert most <= 8
     assert await handled(sessions, group, module) == list(range(1, 13))
+
+
+async def test_modules_that_wait_for_their_next_attempt_keep_nobody_from_anything(
+    sessions: Sessions, redis: Redis, unique: UniqueNames
+) -> None:
+    good, group = uuid.uuid4(), unique("group")
+
+    async def fail(delivery: Delivery) -> None:
+        if delivery.event.module_id != good:
+            raise ValueError
+
+    settings = SubscriberSettings(capacity=8, retry_base=3_600, retry_cap=3_600, block=0.05)
+    subscriber = Recorder(sessions, redis, group, before=fail, settings=settings)
+    async with running(subscriber):
+        await publish(redis, [event(uuid.uuid4(), 1) for _ in range(12)])
+        await until_true(lambda: subscriber.facts.retried == 12)
+        await publish(redis, [event(good, 1)])
+        await until_true(lambda: subscriber.facts.handled == 1)
+
+    assert await handled(sessions, group, good) == [1]
 
 
 async def test_what_one_module_has_too_much_of_is_left_to_the_table(

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import async_sessionmaker
 
 from cos.db.engine import service_engine
 from cos.db.redis_client import service_redis
-from cos.events.event import partition_of, stream_name
+from cos.events.event import partition_of, stream_name, to_fields
+from cos.events.progress import begin_group
 from cos.events.subscriber import Delivery, SubscriberSettings
 from cos.settings import Settings
 from testkit.core.naming import UniqueNames
@@ -41,6 +42,10 @@ async def _command(redis: Any, *words: object) -> Any:
     return await redis.execute_command(*words)
 
 
+async def _consumers(redis: Any, stream: str, group: str) -> list[str]:
+    return [row["name"].decode() for row in await redis.xinfo_consumers(stream, group)]
+
+
 async def _idle(redis: Any, group: str, module_id: uuid.UUID) -> int:
     """Return for how many milliseconds the only pending entry of a module was not touched."""
     stream = stream_name(partition_of(module_id))
@@ -52,7 +57,7 @@ async def _make_old(redis: Any, group: str, module_id: uuid.UUID) -> None:
     stream = stream_name(partition_of(module_id))
     (row,) = await redis.xpending_range(stream, group, "-", "+", 10)
     await redis.xclaim(
-        stream, group, row["consumer"], 0, [row["message_id"]], idle=59_000, justid=True
+        stream, group, row["consumer"], 0, [row["message_id"]], idle=3_000_000, justid=True
     )
 
 
@@ -93,6 +98,25 @@ async def test_killed_connections_are_replaced(
     assert await handled(sessions, group, module) == [1, 2, 3]
 
 
+async def test_an_answer_that_was_lost_on_its_way_is_asked_for_again(
+    sessions: Sessions, redis: Redis, unique: UniqueNames
+) -> None:
+    module, group = uuid.uuid4(), unique("group")
+    stream = stream_name(partition_of(module))
+    looking = replace(QUICK, claim_every=0.02, min_idle=3_600)
+    subscriber = Recorder(sessions, redis, group, settings=looking)
+    async with running(subscriber):
+        (consumer,) = await _consumers(redis, stream, group)
+        # Given to it, and it never hears of it: no row of the table and no claim brings it.
+        async with redis.pipeline() as together:
+            together.xadd(stream, dict(to_fields(event(module, 1))))  # type: ignore[arg-type]  # invariant
+            together.xreadgroup(group, consumer, {stream: ">"})
+            await together.execute()
+        await until_true(lambda: subscriber.facts.handled == 1)
+
+    assert await handled(sessions, group, module) == [1]
+
+
 async def test_a_redis_that_pauses_longer_than_it_is_waited_for_is_found_again(
     sessions: Sessions, redis: Redis, settings: Settings, unique: UniqueNames
 ) -> None:
@@ -131,6 +155,23 @@ async def test_a_redis_that_is_down_is_waited_for_with_pauses(
     # Once for each thing that needs it, however long it takes.
     assert 1 <= len(told) <= 2
     assert "hunter2" not in caplog.text
+
+
+async def test_without_redis_events_are_late_and_come_nevertheless(
+    sessions: Sessions, settings: Settings, closed_port: int, unique: UniqueNames
+) -> None:
+    module, group = uuid.uuid4(), unique("group")
+    address = f"redis://127.0.0.1:{closed_port}/0"
+    nowhere = service_redis(Settings.model_validate({"redis_url": address}))
+    subscriber = Recorder(sessions, nowhere, group, settings=replace(QUICK, reconcile_every=0.05))
+    async with sessions.begin() as session:
+        await begin_group(session, group, start="now")
+    async with running(subscriber, ready=False):
+        await store(sessions, module, 1, 2)
+        await until_true(lambda: subscriber.facts.handled == 2)
+    await nowhere.aclose()
+
+    assert await handled(sessions, group, module) == [1, 2]
 
 
 async def test_events_wait_for_a_lost_postgres_and_no_attempt_is_counted(
@@ -307,7 +348,7 @@ async def test_what_is_held_is_claimed_by_nobody_else(
         await let_go.wait()
 
     settings = SubscriberSettings(
-        block=0.05, claim_every=0.01, min_idle=60, timeout=30, reconcile_every=3_600
+        block=0.05, claim_every=0.01, min_idle=3_600, timeout=30, reconcile_every=3_600
     )
     first = Recorder(sessions, redis, group, before=wait, settings=settings)
     async with running(first):
@@ -317,7 +358,7 @@ async def test_what_is_held_is_claimed_by_nobody_else(
         await _make_old(redis, group, module)
 
         async def is_young() -> bool:
-            return await _idle(redis, group, module) < 30_000
+            return await _idle(redis, group, module) < 1_000_000
 
         await until(is_young)
         let_go.set()
@@ -337,3 +378,13 @@ async def test_a_subscriber_can_run_again(
             await until_true(lambda: subscriber.facts.handled == sequence)  # noqa: B023 - awaited
 
     assert await handled(sessions, group, module) == [1, 2]
+
+
+@pytest.mark.parametrize("length", [0, 65])
+async def test_a_name_that_the_tables_cannot_hold_is_refused(
+    sessions: Sessions, redis: Redis, length: int
+) -> None:
+    subscriber = Recorder(sessions, redis, "x" * length)
+
+    with pytest.raises(ValueError, match=f"1 to 64 characters, not {length}"):
+        await subscriber.run(asyncio.Event())
