@@ -9,20 +9,22 @@ from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cos.api.problems import problem
+from cos.api.problems import ProblemResponse, problem
 
 __all__ = ["MAX_BYTES", "BodyLimitMiddleware"]
 
 MAX_BYTES: Final = 1_000_000
+# What a client may still send after it was refused, until the connection is closed.
+LINGERING_BYTES: Final = 16 * MAX_BYTES
 CLOSE: Final = {"Connection": "close"}
+TOO_LARGE: Final = f"a body has at most {MAX_BYTES} bytes"
 
 
 class BodyLimitMiddleware:
     """Bounds the body of every request: ``MAX_BYTES`` long, and whole within ``seconds``.
 
-    A declared length beyond the limit is answered before a byte is read, more than was declared or
-    no declared length when the limit is passed: 413. A body that takes longer is 408. After either
-    the connection is closed.
+    A declared length beyond the limit is answered before a byte is read, a body that turns out to
+    be longer when it is: 413. One that takes longer is 408. After either the connection is closed.
 
     A body that nobody asked for is read to its end, within the same limits, before the answer is
     sent: to close on a client that still sends can cost it the answer, and to leave the connection
@@ -40,24 +42,30 @@ class BodyLimitMiddleware:
         if declared in {"", "0"} and "transfer-encoding" not in headers:
             await self._app(scope, receive, send)
             return
-        if declared.isdecimal() and int(declared) > MAX_BYTES:
-            refusal = problem(
-                scope, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(), headers=CLOSE
-            )
-            await refusal(scope, receive, send)
-            return
         body = _Body(receive, seconds=self._seconds)
+        refusal = _refusal(scope, declared, is_chunked="transfer-encoding" in headers)
+        body.is_refused = refusal is not None
         # Such a client waits for leave to send its body, and an answer is none.
         waits = headers.get("expect", "").lower() == "100-continue"
+        closes = False
 
-        async def send_after_the_body(message: Message) -> None:
+        async def send_around_the_body(message: Message) -> None:
+            nonlocal closes
             if message["type"] == "http.response.start":
-                is_over = body.is_over or (not (waits and body.is_untouched) and await body.drain())
-                if not is_over:
+                if not (waits and body.is_untouched):
+                    await body.drain()
+                closes = not body.is_over
+                if closes:
                     MutableHeaders(scope=message)["Connection"] = "close"
+            elif closes and not waits and not message.get("more_body", False):
+                # The answer is whole; its end, which closes the connection, comes a little later:
+                # what still arrives then would cost the client the answer.
+                await send({**message, "more_body": True})
+                await body.linger()
+                message = {"type": "http.response.body", "body": b""}
             await send(message)
 
-        await self._app(scope, body.receive, send_after_the_body)
+        await (refusal or self._app)(scope, body.receive, send_around_the_body)
 
 
 class _BodyRefusedError(HTTPException):
@@ -72,41 +80,67 @@ class _Body:
         self._seconds = seconds
         self._deadline = asyncio.get_running_loop().time() + seconds
         self._taken = 0
-        self._is_refused = False
         self.is_untouched = True
         self.is_over = False
+        self.is_refused = False
 
     async def receive(self) -> Message:
         """Return the next message; raise once the body is too large or too late."""
         if self.is_over:
             return await self._receive()
-        self.is_untouched = False
         try:
-            async with asyncio.timeout_at(self._deadline):
-                message = await self._receive()
+            message = await self._next()
         except TimeoutError:
             raise self._refused(
                 HTTPStatus.REQUEST_TIMEOUT,
                 f"the body did not arrive within {self._seconds:g} s (COS_BODY_TIMEOUT)",
             ) from None
-        self._taken += len(message.get("body", b""))
         if self._taken > MAX_BYTES:
-            raise self._refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large())
+            raise self._refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
+        return message
+
+    async def drain(self) -> None:
+        """Read what is left, within the limits."""
+        with contextlib.suppress(_BodyRefusedError):
+            while not (self.is_over or self.is_refused):
+                await self.receive()
+
+    async def linger(self) -> None:
+        """Read what a client that was refused still sends, until the deadline at the latest."""
+        with contextlib.suppress(TimeoutError):
+            while not self.is_over and self._taken < LINGERING_BYTES:
+                await self._next()
+
+    async def _next(self) -> Message:
+        self.is_untouched = False
+        async with asyncio.timeout_at(self._deadline):
+            message = await self._receive()
+        self._taken += len(message.get("body", b""))
         # A client that is gone sends nothing more either.
         self.is_over = not message.get("more_body", False)
         return message
 
-    async def drain(self) -> bool:
-        """Read what is left; tell whether that was the whole body, within the limits."""
-        while not (self.is_over or self._is_refused):
-            with contextlib.suppress(_BodyRefusedError):
-                await self.receive()
-        return self.is_over
-
     def _refused(self, status: HTTPStatus, detail: str) -> _BodyRefusedError:
-        self._is_refused = True
+        self.is_refused = True
         return _BodyRefusedError(status, detail, CLOSE)
 
 
-def _too_large() -> str:
-    return f"a body has at most {MAX_BYTES} bytes"
+def _refusal(scope: Scope, declared: str, *, is_chunked: bool) -> ProblemResponse | None:
+    if declared and is_chunked:
+        # Where one body ends and the next request begins, a proxy may have seen otherwise.
+        return problem(
+            scope,
+            HTTPStatus.BAD_REQUEST,
+            "A body has either a Content-Length or a Transfer-Encoding, not both.",
+            headers=CLOSE,
+        )
+    if _is_more(declared, MAX_BYTES):
+        detail = f"The declared Content-Length is beyond the limit: {TOO_LARGE}."
+        return problem(scope, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, headers=CLOSE)
+    return None
+
+
+def _is_more(declared: str, limit: int) -> bool:
+    digits = declared.lstrip("0")
+    # As text: Python makes no number of more than 4,300 digits.
+    return digits.isdecimal() and (len(digits), digits) > (len(str(limit)), str(limit))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cos.app import create_app
+from cos.settings import Settings
 from testkit.core.catalogue import CATALOGUE
 from testkit.core.options import OPTIONS, Option, flag, variable
 from testkit.doctor.groups import ALL_RULES
@@ -199,6 +200,19 @@ def test_a_documented_project_passes_its_tests(
 
     assert wanted > 0, f"{section} shows no test"
     outcome.check(passed=wanted)
+
+
+def test_the_table_of_settings_names_every_variable_with_its_default() -> None:
+    listed = [row.split("|")[1:3] for row in rows(DOCS / "control-center.md", "Settings")]
+    found = {name.strip(" `"): default.strip(" `") for name, default in listed}
+    expected = {}
+    for name, field in Settings.model_fields.items():
+        variable = str(field.validation_alias or f"COS_{name.upper()}")
+        expected[variable] = str(
+            field.default if field.default and not field.is_required() else "none"
+        )
+
+    assert found == expected
 
 
 async def test_the_curl_of_the_readme_registers_a_module_once() -> None:

@@ -29,6 +29,7 @@ __all__ = ["HOLDER", "AuthorizationMiddleware", "holder_of_token"]
 HOLDER: Final = "holder"
 """The key in the scope's ``state`` (``request.state.holder``) of who sent the request."""
 
+POLICY_VIOLATION: Final = 1008
 CHALLENGE: Final = 'Bearer realm="cos"'
 
 
@@ -46,7 +47,7 @@ class AuthorizationMiddleware:
     """Answers 401 without good credentials, 403 without the scope, 503 when it cannot ask.
 
     It stands before the routing, so a path that is added later is closed until it is opened
-    (`cos.api.access.needs`).
+    (`cos.api.access.needs`). Websockets are closed.
     """
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
@@ -56,6 +57,10 @@ class AuthorizationMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that may not pass; pass on any other, with its holder in the state."""
         refusal = None
+        if scope["type"] == "websocket":
+            # There are none yet. Whoever adds one decides here how its holder is known.
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+            return
         if scope["type"] == "http":
             client = scope["client"][0] if scope.get("client") else None
             need = needed_scope(Asked(scope["method"], scope["path"], client))

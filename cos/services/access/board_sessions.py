@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cos.models import AccessScope, ApiToken, BoardSession
 from cos.services.access.credential import SECRET_BYTES, Credential, CredentialKind
 from cos.services.access.holder import ENVIRONMENT, Holder
-from cos.services.access.tokens import is_good, touch
+from cos.services.access.tokens import is_good, is_stale, touch
 
 __all__ = ["LIFETIME", "Opened", "end", "find", "open_for"]
 
@@ -62,7 +62,7 @@ async def find(
 ) -> Holder | None:
     """Return who opened the session, as their token is now; None when it is over or never was."""
     statement = (
-        select(BoardSession, ApiToken)
+        select(BoardSession, ApiToken, is_stale())
         .outerjoin(ApiToken, ApiToken.id == BoardSession.token_id)
         .where(
             BoardSession.id == credential.id,
@@ -74,9 +74,10 @@ async def find(
     matches = credential.matches(None if found is None else found[0].secret_hash)
     if found is None or not matches:
         return None
-    row, token = found
+    row, token, stale = found
     if row.token_id is not None:
-        await touch(session, token)
+        if stale:
+            await touch(session, token.id)
         scopes = frozenset(map(AccessScope, token.scopes))
         return Holder(token.name, scopes, token.id, row.expires_at)
     mac = _environment_mac(credential, api_token)

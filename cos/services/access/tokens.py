@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -27,6 +27,7 @@ __all__ = [
     "everyone",
     "is_any_good",
     "is_good",
+    "is_stale",
     "revoke",
     "touch",
     "verify",
@@ -97,30 +98,32 @@ async def revoke(session: AsyncSession, name: str) -> tuple[ApiToken, bool]:
 
 async def verify(session: AsyncSession, credential: Credential) -> Holder | Refusal:
     """Return who holds ``credential``, or why it opens nothing; note that it was used."""
-    statement = select(ApiToken, is_good()).where(ApiToken.id == credential.id)
+    statement = select(ApiToken, is_good(), is_stale()).where(ApiToken.id == credential.id)
     found = (await session.execute(statement)).one_or_none()
     # First the secret: nobody without it is told whether a token exists, or what became of it.
     matches = credential.matches(None if found is None else found[0].secret_hash)
     if found is None or not matches:
         return Refusal.UNKNOWN
-    token, good = found
+    token, good, stale = found
     if token.revoked_at is not None:
         return Refusal.REVOKED
     if not good:
         return Refusal.EXPIRED
-    await touch(session, token)
+    if stale:
+        await touch(session, token.id)
     scopes = frozenset(map(AccessScope, token.scopes))
     return Holder(token.name, scopes, token.id, token.expires_at)
 
 
-async def touch(session: AsyncSession, token: ApiToken) -> None:
-    """Note that ``token`` was used just now, unless that was noted within the last minute.
+async def touch(session: AsyncSession, token_id: UUID) -> None:
+    """Note that the token was used just now, unless that was noted within the last minute.
 
     Of requests at once one writes, and nobody waits for it.
     """
-    stale = or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < func.now() - LAG)
     free = (
-        select(ApiToken.id).where(ApiToken.id == token.id, stale).with_for_update(skip_locked=True)
+        select(ApiToken.id)
+        .where(ApiToken.id == token_id, is_stale())
+        .with_for_update(skip_locked=True)
     )
     await session.execute(
         update(ApiToken)
@@ -138,6 +141,11 @@ async def was_ever_created(session: AsyncSession) -> bool:
 async def is_any_good(session: AsyncSession) -> bool:
     """Tell whether any token opens anything now."""
     return bool(await session.scalar(select(exists().select_from(ApiToken).where(is_good()))))
+
+
+def is_stale() -> ColumnElement[bool]:
+    """Return the condition that it is time to note the last use of a token again."""
+    return or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < func.now() - LAG)
 
 
 def is_good() -> ColumnElement[bool]:

@@ -74,18 +74,34 @@ def echoing(app: FastAPI) -> FastAPI:
 
 
 @pytest.mark.parametrize("path", ["/cc/modules", "/cc/echo", "/login", "/nowhere"])
-async def test_a_declared_length_beyond_the_limit_is_refused_without_reading(
+async def test_a_declared_length_beyond_the_limit_is_refused_on_every_route(
     echoing: FastAPI, path: str
 ) -> None:
-    async def body() -> AsyncIterator[bytes]:
-        yield b""
-        raise AssertionError
-
-    headers = {"Content-Length": str(MAX_BYTES + 1)}
     async with client_of(echoing) as client:
-        answer = await client.post(path, content=body(), headers=headers)
+        answer = await client.post(path, headers={"Content-Length": str(MAX_BYTES + 1)})
 
     assert (answer.status_code, answer.json()["status"]) == (413, 413)
+    assert answer.headers["connection"] == "close"
+
+
+async def test_a_declared_length_beyond_the_limit_is_refused_before_a_byte_is_read() -> None:
+    headers, read = await _asked((b"content-length", b"1000001"), ends="silence")
+
+    assert (headers["content-type"], read) == ("application/problem+json", 0)
+
+
+@pytest.mark.parametrize("declared", ["1000001", "0001000001", "2" * 7, "9" * 5000])
+async def test_a_declared_length_may_be_any_number(client: AsyncClient, declared: str) -> None:
+    answer = await client.post("/cc/modules", headers={"Content-Length": declared})
+
+    assert answer.status_code == 413
+
+
+async def test_two_ways_to_tell_the_length_are_refused(client: AsyncClient) -> None:
+    headers = {"Content-Length": "2", "Transfer-Encoding": "chunked"}
+    answer = await client.post("/cc/modules", content=_chunks(b"{}"), headers=headers)
+
+    assert (answer.status_code, answer.json()["status"]) == (400, 400)
     assert answer.headers["connection"] == "close"
 
 

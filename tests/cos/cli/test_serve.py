@@ -14,6 +14,7 @@ from tests.cos.factories import ApiTokenFactory, ModuleFactory, text_of
 from tests.support.waiting import wait_until
 
 TOKEN = "s3cret-token"
+FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.9"}
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,9 @@ def stopped() -> tuple[Served, dict[str, int]]:
             "bad body": served.ask("POST", "/cc/modules", {"name": ""})[0],
             "removed": served.ask("DELETE", path)[0],
             "read again": served.ask("GET", path)[0],
+            "by a proxy that nobody trusts": served.ask(
+                "POST", "/login", {"token": "x"}, **FORWARDED, Origin="https://127.0.0.1"
+            )[0],
         }
         served.stop(signal.SIGTERM)
     return served, statuses
@@ -65,6 +69,7 @@ def test_the_whole_life_of_a_module_over_a_real_socket(
         "bad body": 422,
         "removed": 204,
         "read again": 404,
+        "by a proxy that nobody trusts": 403,
     }
 
 
@@ -167,6 +172,23 @@ def test_a_good_token_in_the_database_is_enough_to_listen_on_every_address() -> 
 
     assert statuses == [401, 200]
     assert "/cc (access tokens needed)\n" in served.log
+
+
+@pytest.mark.slow
+def test_a_trusted_proxy_says_who_asks_and_how() -> None:
+    with serving(COS_TRUSTED_PROXIES="127.0.0.0/8", COS_ALLOWED_HOSTS="cos.example") as served:
+        direct = served.ask("GET", "/cc/modules")[0]
+        proxied = served.ask("GET", "/cc/modules", **FORWARDED)[0]
+        token = text_of(ApiTokenFactory.create())
+        headers = {**FORWARDED, "Host": "cos.example", "Origin": "https://cos.example"}
+        status, answered, _ = served.ask("POST", "/login", {"token": token}, **headers)
+        served.stop()
+
+    assert (direct, proxied, status) == (200, 401, 200)
+    assert answered["set-cookie"].startswith("__Host-cos_board=")
+    assert "Secure" in answered["set-cookie"]
+    assert answered["strict-transport-security"]
+    assert "192.0.2.9 POST /login 200" in served.log
 
 
 @pytest.mark.parametrize("host", ["3221225985", "0xc0000201", "192.0.513"])

@@ -7,6 +7,7 @@ from httpx import AsyncClient
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.orm import Session
+from starlette.types import Message
 
 from cos.app import create_app
 from cos.models import ApiToken
@@ -99,6 +100,19 @@ async def test_a_token_with_both_scopes_opens_everything(
     answer = await client.request(method, path, headers=_bearer(ApiTokenFactory.create()))
 
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize(("method", "path", "status"), READING + WRITING)
+async def test_a_session_of_the_board_opens_everything_to_pages_of_this_service(
+    client: AsyncClient, method: str, path: str, status: int
+) -> None:
+    await client.post("/login", json={"token": text_of(ApiTokenFactory.create())})
+    page = {"Origin": "http://127.0.0.1"}
+    answer = await client.request(method, path, headers=page)
+    await client.post("/logout", headers=page)
+    after = await client.request(method, path, headers=page)
+
+    assert (answer.status_code, after.status_code) == (status, 401)
 
 
 @pytest.mark.parametrize("scope", ["read", "write"])
@@ -356,3 +370,19 @@ async def test_a_fault_while_a_token_is_checked_is_a_500_with_all_its_headers(
     assert (answer.status_code, answer.json()["status"]) == (500, 500)
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["x-request-id"] == answer.json()["request_id"]
+
+
+async def test_a_websocket_is_closed_before_it_is_opened(app: FastAPI) -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": "/cc/modules", "headers": [], "scheme": "ws"}
+    async with client_of(app):
+        await app(scope, receive, send)
+
+    assert sent == [{"type": "websocket.close", "code": 1008}]
