@@ -22,13 +22,13 @@ __all__ = ["command"]
 
 COLUMNS = ("name", "version", "active", "state", "last_active", "id")
 PAGE = 200
+# The correlation id of the events of what is changed here; set in the task, it ends with it.
+ORIGIN = "cli"
 
 
 @click.group()
 def command() -> None:
     """List, register, show and remove modules."""
-    # The events of what is changed here say where it came from.
-    correlate("cli")
 
 
 @command.command("list")
@@ -69,6 +69,7 @@ def register(name: str, version: str, config: str, *, as_json: bool) -> None:
     given = _valid(name, version, config)
 
     async def work(session: AsyncSession) -> Module:
+        correlate(ORIGIN)
         return await modules.register(
             session, NewModule(given.name, given.version, True, given.config)
         )
@@ -126,5 +127,10 @@ def remove(id_or_name: str, *, yes: bool) -> None:
             abort=True,
             err=True,
         )
-    in_transaction(settings, lambda session: modules.remove(session, module.id))
+
+    async def work(session: AsyncSession) -> None:
+        correlate(ORIGIN)
+        await modules.remove(session, module.id)
+
+    in_transaction(settings, work)
     click.echo(f"{module.name!r} ({module.id}) is removed.", err=True)

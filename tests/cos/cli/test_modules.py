@@ -137,7 +137,9 @@ def test_a_module_is_removed_with_its_event(db_session: Session) -> None:
     assert (done.exit_code, done.stdout) == (0, "")
     assert done.stderr == f"{module.name!r} ({module_id}) is removed.\n"
     assert db_session.get(Module, module_id) is None
-    assert db_session.scalars(select(OutboxEvent.type)).all() == ["module.removed"]
+    assert db_session.execute(select(OutboxEvent.type, OutboxEvent.correlation_id)).all() == [
+        ("module.removed", "cli")
+    ]
 
 
 def test_without_yes_a_module_stays(db_session: Session) -> None:
