@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 __all__ = ["PlainReader"]
 
@@ -32,7 +34,7 @@ class PlainReader:
         self._reached = {f"cos:events:{number}": "0" for number in range(PARTITIONS)}
         while not stop.is_set():
             try:
-                answer = await self.redis.xread(self._reached, count=500, block=100)
+                answer: Any = await self.redis.xread(dict(self._reached), count=500, block=100)
             except (RedisError, OSError):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), 0.05)

@@ -13,10 +13,9 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from pydantic import SecretStr
@@ -36,6 +35,9 @@ from tests.cos.chaos.replicas import ROOT, Replica
 from tests.cos.chaos.story import Fault, Story
 from tests.cos.chaos.writers import Writers
 from tests.support.durable import DurablePostgres, DurableRedis
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
 
 WRITERS: Final = 4
 GROUPS: Final = ("first", "second", "third")
@@ -216,7 +218,8 @@ async def test_every_committed_change_is_seen_in_order_whatever_fails(
     world: World, sessions: async_sessionmaker[AsyncSession], changes: int, rounds: int
 ) -> None:
     story = Story(random.SystemRandom().randrange(10**9), changes, rounds)
-    print(story)
+    # At once: a run that hangs is stopped, and its seed is wanted all the same.
+    sys.stdout.write(f"{story}\n")
     writers = Writers(sessions, story.seed, changes)
     stop = asyncio.Event()
     redis = service_redis(world.settings)
@@ -245,7 +248,7 @@ async def test_every_committed_change_is_seen_in_order_whatever_fails(
     await plain.aclose()
     told = await _rows(sessions, "SELECT count(*) FROM events")
     payloads = await _rows(sessions, "SELECT payload FROM seen")
-    print(story)
+    sys.stdout.write(f"{story}\n")
 
     assert told[0][0] >= changes * 0.9  # a few heartbeats change nothing
     assert await _rows(sessions, MISSING, groups=list(GROUPS)) == []
