@@ -84,6 +84,12 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session(python=False, requires=[ENVIRONMENT], default=False)
+def demo(session: nox.Session) -> None:
+    """Show the board with example modules that live; arguments go to `python -m cos demo`."""
+    _run(session, "testkit", "run", "--", "python", "-m", "cos", "demo", *session.posargs)
+
+
+@nox.session(python=False, requires=[ENVIRONMENT], default=False)
 def serve(session: nox.Session) -> None:
     """Start the control center on embedded servers; arguments go to `python -m cos serve`."""
     options = argparse.ArgumentParser(add_help=False)

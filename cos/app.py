@@ -60,12 +60,15 @@ class _ControlCenter(FastAPI):
         return stack
 
 
-def create_app(settings: Settings | None = None, *, background: bool = False) -> FastAPI:
+def create_app(
+    settings: Settings | None = None, *, background: bool = False, examples: bool = False
+) -> FastAPI:
     """Return the control center for ``settings``, by default those of the environment.
 
     Nothing connects before a request needs it; engine and client live in the lifespan. With
-    ``background`` the lifespan also does the work that goes on beside the requests. Raises
-    `SettingsError` when the environment does not configure it.
+    ``background`` the lifespan also does the work that goes on beside the requests, and with
+    ``examples`` example modules live then. Raises `SettingsError` when the environment does not
+    configure it.
     """
     settings = settings or load(Settings)
     counted = Metrics(version=VERSION)
@@ -88,6 +91,7 @@ def create_app(settings: Settings | None = None, *, background: bool = False) ->
     )
     app.state.settings = settings
     app.state.background = background
+    app.state.examples = examples
     # Set when the process was asked to end, before anything is closed.
     app.state.stopping = False
     app.state.metrics = counted

@@ -25,6 +25,7 @@ from cos.events.feed import LiveFeed
 from cos.events.guard import Guard
 from cos.events.pruning import Pruning as EventPruning
 from cos.events.relay import Relay, relay_engine
+from cos.services.examples import Examples
 from cos.services.health_history import Pruning as HistoryPruning
 from cos.services.heartbeat_intake import HeartbeatIntake
 from cos.services.readiness import Readiness, probes_of
@@ -84,6 +85,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.enter_context(metrics.asking(sources, timeout=settings.ready_timeout + SLACK))
         if relay is not None:
             jobs = _jobs(settings, resources, relay, intake)
+            if app.state.examples:
+                jobs["examples"] = Examples(resources.sessions).run
             await stack.enter_async_context(Background(jobs, grace=GRACE))
         yield
 

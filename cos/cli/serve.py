@@ -21,7 +21,7 @@ from cos.cli.outcome import WRONG_USE, configuration, fail
 from cos.services.access import tokens
 from cos.settings import Settings
 
-__all__ = ["command"]
+__all__ = ["HOST", "PORT", "command", "serve"]
 
 LOGGER: Final = logging.getLogger(__name__)
 GRACE_SECONDS: Final = 10
@@ -33,24 +33,34 @@ OPEN: Final = "open to this machine: no access token was ever created"
 UNKNOWN: Final = "the database does not say yet whether access tokens are needed"
 
 
-@click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
+HOST: Final = click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on."
+)
+PORT: Final = click.option(
     "--port",
     default=8000,
     show_default=True,
     type=click.IntRange(0, 65_535),
     help="Port to listen on; 0 takes a free one.",
 )
+
+
+@click.command()
+@HOST
+@PORT
 def command(host: str, port: int) -> None:
     """Serve the control center until SIGTERM or Ctrl-C."""
-    settings = configuration(Settings)
+    serve(configuration(Settings), host, port)
+
+
+def serve(settings: Settings, host: str, port: int, *, examples: bool = False) -> None:
+    """Serve until a signal ends it; with ``examples`` among example modules that live."""
     addresses = addresses_of(host, port)
     access = _access(settings, host, addresses)
     for listener in (listeners := listen(addresses, port)):
         line = f"Serving http://{host_and_port(listener)}{ROOT} ({access})"
         click.echo(written(LOGGER, line) if settings.log_format == "json" else line, err=True)
-    _run(settings, listeners)
+    _run(create_app(settings, background=True, examples=examples), settings, listeners)
 
 
 def _access(settings: Settings, host: str, addresses: list[Address]) -> str:
@@ -120,8 +130,7 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def _run(settings: Settings, listeners: list[socket.socket]) -> None:
-    app = create_app(settings, background=True)
+def _run(app: FastAPI, settings: Settings, listeners: list[socket.socket]) -> None:
     config = uvicorn.Config(
         app,
         lifespan="on",

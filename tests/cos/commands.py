@@ -68,10 +68,10 @@ def environment_with(changes: dict[str, str | None]) -> dict[str, str]:
 
 
 @contextmanager
-def serving(*arguments: str, **environment: str | None) -> Iterator[Served]:
-    """Run ``serve`` on a free port; killed at the end, if it was not stopped."""
+def serving(*arguments: str, command: str = "serve", **environment: str | None) -> Iterator[Served]:
+    """Run ``serve`` or ``demo`` on a free port; killed at the end, if it was not stopped."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "cos", "serve", "--port", "0", *arguments],
+        [sys.executable, "-m", "cos", command, "--port", "0", *arguments],
         cwd=ROOT,
         env=environment_with(environment),
         stderr=subprocess.PIPE,

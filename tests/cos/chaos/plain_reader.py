@@ -34,7 +34,7 @@ class PlainReader:
         self._reached = {f"cos:events:{number}": "0" for number in range(PARTITIONS)}
         while not stop.is_set():
             try:
-                answer: Any = await self.redis.xread(dict(self._reached), count=500, block=100)
+                answer: Any = await self.redis.xread({**self._reached}, count=500, block=100)
             except (RedisError, OSError):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), 0.05)
