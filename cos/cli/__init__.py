@@ -16,7 +16,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("cos.cli.serve", "Serve the control center until SIGTERM or Ctrl-C."),
     "modules": ("cos.cli.modules", "List, register, show and remove modules."),
     "health": ("cos.cli.health", "Show how the system is, and who is not healthy."),
-    "demo": ("cos.cli.demo", "Serve it among example modules that live."),
+    "demo": ("cos.cli.demo", "Serve the control center among example modules that live."),
     "migrate": ("cos.cli.migrate", "Bring the schema of DATABASE_URL up to date."),
     "token": ("cos.cli.token", "Create, list and revoke the tokens that open the interface."),
     "events": ("cos.cli.events", "Follow, list and replay the events of the modules."),

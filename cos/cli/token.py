@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cos.cli.database import in_transaction
 from cos.cli.outcome import configuration
 from cos.cli.output import as_text, json_option, print_rows
-from cos.models import AccessScope, ApiToken
+from cos.models import ApiToken
+from cos.models.access_scope import AccessScope
 from cos.services.access import tokens
 from cos.services.access.credential import Credential
 from cos.services.access.tokens import NewToken

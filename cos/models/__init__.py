@@ -1,6 +1,5 @@
 """What the control center stores."""
 
-from cos.models.access_scope import AccessScope
 from cos.models.api_token import ApiToken
 from cos.models.board_session import BoardSession
 from cos.models.dead_letter import DeadLetter
@@ -14,7 +13,6 @@ from cos.models.subscription import Subscription
 from cos.models.subscription_group import SubscriptionGroup
 
 __all__ = [
-    "AccessScope",
     "ApiToken",
     "BoardSession",
     "DeadLetter",

@@ -94,6 +94,11 @@ def test_the_paths_are_those_below_cc_and_the_login(app: FastAPI) -> None:
         ("get", "/cc/health/live"),
         ("get", "/cc/health/ready"),
         ("get", "/cc/access"),
+        ("get", "/cc/events"),
+        ("get", "/cc/dead-letters"),
+        ("get", "/cc/dead-letters/{letter_id}"),
+        ("delete", "/cc/dead-letters/{letter_id}"),
+        ("post", "/cc/dead-letters/{letter_id}/replay"),
         ("post", "/login"),
         ("post", "/logout"),
     }

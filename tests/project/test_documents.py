@@ -208,9 +208,8 @@ def test_the_table_of_settings_names_every_variable_with_its_default() -> None:
     expected = {}
     for name, field in Settings.model_fields.items():
         variable = str(field.validation_alias or f"COS_{name.upper()}")
-        expected[variable] = str(
-            field.default if field.default and not field.is_required() else "none"
-        )
+        no_default = field.is_required() or field.default in (None, ())
+        expected[variable] = "none" if no_default else str(field.default)
 
     assert found == expected
 

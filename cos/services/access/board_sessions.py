@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cos.models import AccessScope, ApiToken, BoardSession
+from cos.models import ApiToken, BoardSession
+from cos.models.access_scope import AccessScope
 from cos.services.access.credential import SECRET_BYTES, Credential, CredentialKind
 from cos.services.access.holder import ENVIRONMENT, Holder
 from cos.services.access.tokens import is_good, is_stale, touch

@@ -15,7 +15,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cos.db.violations import violated_constraint
-from cos.models import AccessScope, ApiToken, BoardSession
+from cos.models import ApiToken, BoardSession
+from cos.models.access_scope import AccessScope
 from cos.models.api_token import UNIQUE_NAME
 from cos.services.access.credential import SECRET_BYTES, Credential, CredentialKind
 from cos.services.access.holder import Holder, Refusal

@@ -48,7 +48,7 @@ async def test_a_problem_is_a_whole_document_of_its_media_type(client: AsyncClie
 @pytest.mark.parametrize(
     ("method", "path", "status", "title"),
     [
-        ("GET", "/", 404, "Not Found"),
+        ("GET", "/nowhere", 404, "Not Found"),
         ("GET", "/cc", 404, "Not Found"),
         ("GET", "/cc/modules/", 404, "Not Found"),
         ("GET", "/docs", 404, "Not Found"),

@@ -3,7 +3,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from cos.models import AccessScope
+from cos.models.access_scope import AccessScope
 from tests.cos.factories import ApiTokenFactory
 
 

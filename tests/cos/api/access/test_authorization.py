@@ -18,6 +18,7 @@ from tests.cos.factories import ApiTokenFactory, ModuleFactory, text_of
 
 TOKEN = "s3cret-token"
 UNKNOWN_MODULE = "/cc/modules/00000000-0000-0000-0000-000000000001"
+UNKNOWN_LETTER = "/cc/dead-letters/1"
 READING = [
     ("GET", "/cc/modules", 200),
     ("GET", UNKNOWN_MODULE, 404),
@@ -28,7 +29,12 @@ READING = [
     ("GET", "/cc/openapi.json", 200),
     ("GET", "/cc/health", 404),
     ("GET", "/cc/nowhere", 404),
-    ("GET", "/", 404),
+    ("GET", f"{UNKNOWN_MODULE}/health/history", 404),
+    ("GET", "/cc/events", 200),
+    ("GET", "/cc/dead-letters", 200),
+    ("GET", UNKNOWN_LETTER, 404),
+    ("GET", "/", 200),
+    ("GET", "/board/summary", 200),
     ("HEAD", "/cc/modules", 405),
 ]
 WRITING = [
@@ -36,6 +42,8 @@ WRITING = [
     ("PATCH", UNKNOWN_MODULE, 422),
     ("DELETE", UNKNOWN_MODULE, 404),
     ("POST", f"{UNKNOWN_MODULE}/heartbeat", 404),
+    ("DELETE", UNKNOWN_LETTER, 404),
+    ("POST", f"{UNKNOWN_LETTER}/replay", 404),
     ("PUT", "/cc/modules", 405),
     ("OPTIONS", "/cc/modules", 405),
     ("BREW", "/cc/modules", 405),
@@ -57,7 +65,12 @@ async def guarded(settings: Settings) -> AsyncIterator[AsyncClient]:
 
 def test_every_operation_is_asked_for_below(app: FastAPI) -> None:
     asked = {
-        (method.lower(), path.replace(UNKNOWN_MODULE, "/cc/modules/{module_id}"))
+        (
+            method.lower(),
+            path.replace(UNKNOWN_MODULE, "/cc/modules/{module_id}").replace(
+                UNKNOWN_LETTER, "/cc/dead-letters/{letter_id}"
+            ),
+        )
         for method, path, _ in READING + WRITING
     }
     operations = {
@@ -279,7 +292,7 @@ async def test_only_this_machine_under_its_own_name_ever_needs_no_token(
     assert answer.status_code == status
 
 
-@pytest.mark.parametrize(("peer", "status"), [("127.0.0.1", 404), ("::1", 404), ("192.0.2.9", 401)])
+@pytest.mark.parametrize(("peer", "status"), [("127.0.0.1", 200), ("::1", 200), ("192.0.2.9", 401)])
 async def test_the_metrics_are_open_to_this_machine(
     settings: Settings, peer: str, status: int
 ) -> None:

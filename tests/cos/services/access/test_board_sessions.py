@@ -7,7 +7,8 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from cos.models import AccessScope, ApiToken, BoardSession
+from cos.models import ApiToken, BoardSession
+from cos.models.access_scope import AccessScope
 from cos.services.access import board_sessions
 from cos.services.access.credential import Credential, CredentialKind
 from cos.services.access.holder import ALL_SCOPES, ENVIRONMENT, Holder

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
 from cos.db.engine import service_engine
-from cos.models import AccessScope, ApiToken, BoardSession
+from cos.models import ApiToken, BoardSession
+from cos.models.access_scope import AccessScope
 from cos.services.access import board_sessions, tokens
 from cos.services.access.credential import Credential, CredentialKind
 from cos.services.access.holder import ALL_SCOPES, Holder, Refusal

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from redis.exceptions import RedisError
 
@@ -34,7 +34,9 @@ class PlainReader:
         self._reached = {f"cos:events:{number}": "0" for number in range(PARTITIONS)}
         while not stop.is_set():
             try:
-                answer: Any = await self.redis.xread({**self._reached}, count=500, block=100)
+                answer: Any = await self.redis.xread(
+                    cast("dict[Any, Any]", self._reached), count=500, block=100
+                )
             except (RedisError, OSError):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), 0.05)

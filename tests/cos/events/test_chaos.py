@@ -30,10 +30,10 @@ from cos.db.engine import service_engine
 from cos.db.redis_client import service_redis
 from cos.events.subscriber import Delivery, Subscriber, SubscriberSettings
 from cos.settings import Settings, load
-from tests.cos.chaos.plain_reader import PlainReader
-from tests.cos.chaos.replicas import ROOT, Replica
-from tests.cos.chaos.story import Fault, Story
-from tests.cos.chaos.writers import Writers
+from tests.cos.events.chaos_story import Fault, Story
+from tests.cos.events.chaos_writers import Writers
+from tests.cos.events.plain_reader import PlainReader
+from tests.cos.events.replicas import ROOT, Replica
 from tests.support.durable import DurablePostgres, DurableRedis
 
 if TYPE_CHECKING:
