@@ -15,7 +15,7 @@ from cos.api.event_schemas import (
 from cos.api.resources import Transactions
 from cos.services import dead_letters
 
-__all__ = ["router"]
+__all__ = ["LetterId", "router"]
 
 router = APIRouter(prefix=f"{ROOT}/dead-letters", tags=["dead letters"])
 

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from cos.api.access.authorization import HOLDER
 from cos.api.access.needs import LOGIN
 from cos.api.access.presented import cookie_name
+from cos.api.dead_letters import LetterId
 from cos.api.resources import CurrentTime, LivePages, OfflineAfter, RedisCircuit, Transactions
 from cos.api.safe_headers import PAGE_POLICY
 from cos.board.contents import dead_part, events_part, modules_part, summary_part
@@ -120,7 +121,7 @@ async def dead_letter_list(request: Request, transactions: Transactions) -> Resp
 
 
 @router.post("/board/dead-letters/{letter_id}/replay")
-async def replay(request: Request, letter_id: int, transactions: Transactions) -> Response:
+async def replay(request: Request, letter_id: LetterId, transactions: Transactions) -> Response:
     """Ask for a replay, and show the dead letters as they are then."""
     with suppress(ServiceError):  # gone meanwhile: the list shows it
         async with transactions.begin() as session:

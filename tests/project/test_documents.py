@@ -232,6 +232,6 @@ async def test_the_curl_of_the_readme_registers_a_module_once() -> None:
 def test_the_readme_shows_just_the_two_commands_that_set_everything_up() -> None:
     shown = [line for block in blocks(ROOT / "README.md") for line in block.text.splitlines()]
     install = "python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt nox"
-    expected = [f"{install} && .venv/bin/nox -s {session}" for session in ("serve", "fast")]
+    expected = [f"{install} && .venv/bin/nox -s {session}" for session in ("demo", "fast")]
 
     assert [line for line in shown if line.startswith("python3 -m venv")] == expected

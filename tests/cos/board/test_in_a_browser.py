@@ -10,7 +10,7 @@ from sqlalchemy import func
 
 from cos.models import HealthState
 from tests.cos.commands import Served, serving
-from tests.cos.factories import ApiTokenFactory, ModuleFactory, text_of
+from tests.cos.factories import ApiTokenFactory, DeadLetterFactory, ModuleFactory, text_of
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -197,3 +197,19 @@ async def test_an_open_page_does_not_hold_up_the_end_and_says_that_it_is_not_liv
     assert code == 0
     assert "Cancel" not in served.log
     assert "did not stop" not in served.log
+
+
+async def test_a_person_asks_for_the_replay_of_a_dead_letter(
+    served: Served, page: Page, db_session: Session
+) -> None:
+    letter = DeadLetterFactory.create()
+    await page.goto(served.url)
+    await page.get_by_text("Live", exact=True).wait_for()
+    button = page.get_by_role("button", name=f"Replay health.changed 1 for {letter.group_name}")
+    await button.focus()
+    await page.keyboard.press("Enter")
+    await page.get_by_text("replay asked for").wait_for()
+    db_session.refresh(letter)
+
+    assert letter.replay_requested_at is not None
+    assert await button.count() == 0
