@@ -127,7 +127,9 @@ async def test_the_backlog_is_what_is_not_published_and_the_age_of_its_first(
 ) -> None:
     empty = await backlog(async_db_session)
     await _register(async_db_session, 5)
-    positions = db_session.scalars(select(OutboxEvent.position)).all()
+    positions = db_session.scalars(
+        select(OutboxEvent.position).order_by(OutboxEvent.position)
+    ).all()
     hour = timedelta(hours=1)
     db_session.execute(
         update(OutboxEvent)
@@ -136,7 +138,7 @@ async def test_the_backlog_is_what_is_not_published_and_the_age_of_its_first(
     )
     db_session.execute(
         update(OutboxEvent)
-        .where(OutboxEvent.position == positions[4])
+        .where(OutboxEvent.position == positions[2])
         .values(occurred_at=func.now() - hour)
     )
     db_session.commit()
