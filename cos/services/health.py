@@ -12,13 +12,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     Select,
     func,
-    literal,
     outerjoin,
     select,
     true,
-    union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -169,57 +168,60 @@ async def of_system(
 ) -> SystemHealth:
     """Return the health of all active modules, rolled up; counted by the database in one pass."""
     rows = (await session.execute(_counted(offline_after, now))).all()
-    found: Counter[HealthState] = Counter()
-    for _, state, reported, modules, silent in rows:
-        if state is None:
-            continue
-        if reported is None:
-            found[state] += modules - silent
-            found[HealthState.OFFLINE] += silent
-        else:
-            found[state] -= modules
-            found[reported] += modules
+    checked_at, modules, healthy, degraded, *_ = rows[0]
+    found = Counter({HealthState.HEALTHY: healthy, HealthState.DEGRADED: degraded})
+    for *_, state, others in rows:
+        if state is not None:
+            found[state] += others or 0
+    # Whoever was heard in time is counted by now.
+    found[HealthState.OFFLINE] += modules - found.total()
     system = roll_up(found)
-    return SystemHealth(system.state, system.counts, rows[0][0])
+    return SystemHealth(system.state, system.counts, checked_at)
 
 
 def _counted(
     offline_after: timedelta, now: datetime | None
-) -> Select[datetime, HealthState | None, HealthState | None, int, int]:
+) -> Select[datetime, int, int, int, HealthState | None, int | None]:
     """Return the statement that judges as `cos.services.rollup.judge` does, and counts.
 
-    One pass over the modules counts them by the announced state, and those of them that are silent.
-    Of a module that was heard the announced state is what it reported, unless that was before there
-    was a history, or a watcher with another limit found it offline: further rows, with what was
-    reported, move these few. There is a row with the time, though there be no modules.
+    One pass over the modules counts all of them, and those that are announced to be healthy or
+    degraded and were heard in time: their report says the same. The few others that were heard in
+    time are found by their state, and counted by their report: they said so, they never sent a
+    heartbeat, they were heard before there was a history, or a watcher with another limit found
+    them offline. There is a row of each such state, and one without a state where there is none.
     """
     # In a query of its own the limit is computed once, and not for each module.
     silent_before = select(database_clock(now) - offline_after).scalar_subquery()
-    last_sign = func.coalesce(Module.last_active, Module.created_at)
+    in_time = func.coalesce(Module.last_active, Module.created_at) >= silent_before
+
+    def heard(state: HealthState) -> ColumnElement[int]:
+        return func.count().filter((Module.state == state) & in_time)
+
     announced = (
         select(
-            Module.state,
-            literal(None, HealthStatus.status.type).label("reported"),
+            database_clock(now).label("checked_at"),
             func.count().label("modules"),
-            func.count().filter(last_sign < silent_before).label("silent"),
+            heard(HealthState.HEALTHY).label("healthy"),
+            heard(HealthState.DEGRADED).label("degraded"),
         )
+        .select_from(Module)
         .where(Module.active)
-        .group_by(Module.state)
+        .subquery()
     )
-    reported = (
-        select(Module.state, HealthStatus.status, func.count(), literal(0))
-        .join(HealthStatus, HealthStatus.module_id == Module.id)
+    reported = func.coalesce(HealthStatus.status, HealthState.UNKNOWN)
+    others = (
+        select(reported.label("state"), func.count().label("others"))
+        .select_from(Module)
+        .outerjoin(HealthStatus, HealthStatus.module_id == Module.id)
         .where(
             Module.active,
             Module.state.in_([HealthState.UNKNOWN, HealthState.OFFLINE]),
-            HealthStatus.status != Module.state,
-            last_sign >= silent_before,
+            in_time,
         )
-        .group_by(Module.state, HealthStatus.status)
+        .group_by(reported)
+        .subquery()
     )
-    counted = union_all(announced, reported).subquery()
-    clock = select(database_clock(now).label("checked_at")).subquery()
-    return select(clock, counted).select_from(outerjoin(clock, counted, true()))
+    return select(announced, others).select_from(outerjoin(announced, others, true()))
 
 
 def _reports(
