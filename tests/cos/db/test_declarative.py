@@ -26,6 +26,11 @@ def test_every_constraint_and_index_has_a_predictable_name() -> None:
         "ck_events_sequence",
         "ix_events_partition_position",
         "ix_events_published_at",
+        "fk_subscriptions_group_name_subscription_groups",
+        "uq_dead_letters_group_name_event_id",
+        "uq_dead_letters_group_name_entry",
+        "ix_dead_letters_group_name_id",
+        "ix_dead_letters_group_name_replay_requested_at",
     }
 
 
