@@ -33,7 +33,8 @@ async def test_a_part_of_a_name_finds_it_in_whatever_case(
         name,
         name.lower(),
         "\N{LATIN SMALL LETTER A WITH DIAERESIS}RA",
-        "G",
+        # One letter; that of no worker and no hexadecimal digit, which the other name may have.
+        "\N{LATIN SMALL LETTER A WITH DIAERESIS}",
     ]
     found = [await _found(async_db_session, part) for part in parts]
 
