@@ -22,8 +22,8 @@ from cos.background import Background, Job
 from cos.db.engine import service_engine
 from cos.db.redis_client import service_redis
 from cos.events.feed import LiveFeed
-from cos.events.guard import Guard
-from cos.events.pruning import Pruning as EventPruning
+from cos.events.publishing.guard import Guard
+from cos.events.publishing.pruning import Pruning as EventPruning
 from cos.events.relay import Relay, relay_engine
 from cos.services.examples import Examples
 from cos.services.health_history import Pruning as HistoryPruning

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from cos.api.access.gate import Gate
 from cos.events.feed import LiveFeed
-from cos.events.guard import Circuit, Guard
+from cos.events.publishing.guard import Circuit, Guard
 from cos.events.relay import Relay
 from cos.services.readiness import Readiness
 from cos.settings import Settings

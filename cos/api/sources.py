@@ -9,8 +9,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from cos.db.measured_pool import MeasuredPool
-from cos.events.backlog import COUNTED, measure
-from cos.events.guard import Guard
+from cos.events.publishing.backlog import COUNTED, measure
+from cos.events.publishing.guard import Guard
 from cos.events.relay import Relay
 from cos.services import health
 from cos.services.readiness import Readiness

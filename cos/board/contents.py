@@ -25,8 +25,8 @@ from cos.board.rows import (
     module_row,
     summary_of,
 )
-from cos.events.backlog import measure
-from cos.events.guard import Circuit
+from cos.events.publishing.backlog import measure
+from cos.events.publishing.guard import Circuit
 from cos.models import DeadLetter, Module, OutboxEvent
 from cos.services import cursor, health, modules
 

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from cos.board.views import STATES, Age, age, counted, shortened
-from cos.events.backlog import Backlog
-from cos.events.guard import Circuit
+from cos.events.publishing.backlog import Backlog
+from cos.events.publishing.guard import Circuit
 from cos.models import DeadLetter, HealthState, Module, OutboxEvent
 from cos.services.health import SystemHealth
 

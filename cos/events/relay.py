@@ -20,13 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cos.db.engine import service_engine
 from cos.db.failures import reason
-from cos.events import ledger
 from cos.events.event import Event
-from cos.events.guard import CircuitOpenError, Guard, is_failure
-from cos.events.ledger import Pending
-from cos.events.notifications import listen
-from cos.events.outage import Outage
-from cos.events.publication import Appended, Publication, Short
+from cos.events.publishing import ledger
+from cos.events.publishing.guard import CircuitOpenError, Guard, is_failure
+from cos.events.publishing.ledger import Pending
+from cos.events.publishing.notifications import listen
+from cos.events.publishing.outage import Outage
+from cos.events.publishing.publication import Appended, Publication, Short
 from cos.settings import Settings
 
 __all__ = ["Relay", "RelayFacts", "Round", "relay_engine"]

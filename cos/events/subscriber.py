@@ -11,11 +11,11 @@ from typing import ClassVar, Literal
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from cos.events.delivery import Delivery
-from cos.events.facts import SubscriberFacts
-from cos.events.failure import Unprocessable
-from cos.events.subscriber_run import SubscriberRun
-from cos.events.subscriber_settings import SubscriberSettings
+from cos.events.subscribing.delivery import Delivery
+from cos.events.subscribing.facts import SubscriberFacts
+from cos.events.subscribing.failure import Unprocessable
+from cos.events.subscribing.subscriber_run import SubscriberRun
+from cos.events.subscribing.subscriber_settings import SubscriberSettings
 
 __all__ = ["Delivery", "Subscriber", "SubscriberSettings", "Unprocessable"]
 

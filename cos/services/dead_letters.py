@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cos.events.unavailability import is_lock_timeout
+from cos.events.subscribing.unavailability import is_lock_timeout
 from cos.models import DeadLetter
 from cos.services.errors import DeadLetterInHandError, UnknownDeadLetterError
 

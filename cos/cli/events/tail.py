@@ -18,9 +18,9 @@ from cos.cli.outcome import ENVIRONMENT_FAILED, configuration, fail
 from cos.cli.output import as_text
 from cos.cli.parameters import TimeType
 from cos.db.redis_client import service_redis
-from cos.events.entry import Entry, read_event
 from cos.events.event import Event, MalformedEventError
-from cos.events.following import STREAM_ID, follow
+from cos.events.subscribing.entry import Entry, read_event
+from cos.events.subscribing.following import STREAM_ID, follow
 from cos.settings import Settings
 
 __all__ = ["command"]

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
-from tests.cos.events.subscribing import Sessions, store
+from tests.cos.events.subscribers import Sessions, store
 
 
 @pytest.mark.parametrize(("order", "expected"), [("newest", [3, 2, 1]), ("oldest", [1, 2, 3])])

@@ -12,8 +12,8 @@ from cos.api.sources import Publication, RedisCircuit
 from cos.app import create_app
 from cos.db.engine import service_engine
 from cos.db.measured_pool import MeasuredPool
-from cos.events.breaker import Policy
-from cos.events.guard import CircuitOpenError, Guard
+from cos.events.publishing.breaker import Policy
+from cos.events.publishing.guard import CircuitOpenError, Guard
 from cos.models import HealthState
 from cos.services import modules
 from cos.services.modules import NewModule

@@ -14,7 +14,7 @@ from cos.db.engine import service_engine
 from cos.db.redis_client import service_redis
 from cos.events.subscriber import Delivery, Subscriber
 from cos.settings import Settings, load
-from tests.cos.events.subscribing import QUICK, record
+from tests.cos.events.subscribers import QUICK, record
 
 
 class _Consumer(Subscriber):

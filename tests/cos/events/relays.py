@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cos.db.redis_client import service_redis
-from cos.events.breaker import Policy
 from cos.events.event import Event, EventType, from_fields, partition_of, stream_name
-from cos.events.guard import Guard
 from cos.events.outbox import announce
+from cos.events.publishing.breaker import Policy
+from cos.events.publishing.guard import Guard
 from cos.events.relay import Relay, relay_engine
 from cos.settings import Settings
 

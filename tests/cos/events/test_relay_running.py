@@ -9,9 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from cos.events.breaker import Policy
 from cos.events.event import partition_of, stream_name
-from cos.events.guard import Guard
+from cos.events.publishing.breaker import Policy
+from cos.events.publishing.guard import Guard
 from cos.settings import Settings
 from testkit.isolation.database import Database
 from tests.cos.events.relays import eventually, firsts, relay_of, running, told, write
@@ -97,7 +97,7 @@ async def test_a_lost_notification_connection_is_made_again(
     db_session: Session,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level("INFO", logger="cos.events.notifications")
+    caplog.set_level("INFO", logger="cos.events.publishing.notifications")
     module_id = uuid4()
     async with relay_of(settings, **PATIENT) as relay, running(relay):
         before = await _listener(async_db_session)

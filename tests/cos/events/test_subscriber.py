@@ -12,7 +12,7 @@ from cos.events.event import partition_of, stream_name
 from cos.events.subscriber import Delivery, SubscriberSettings
 from cos.models import OutboxEvent, Subscription, SubscriptionGroup
 from testkit.core.naming import UniqueNames
-from tests.cos.events.subscribing import (
+from tests.cos.events.subscribers import (
     Recorder,
     Sessions,
     effects_of,

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from testkit.core.naming import UniqueNames
 from tests.cos.commands import ROOT
-from tests.cos.events.subscribing import (
+from tests.cos.events.subscribers import (
     Recorder,
     Sessions,
     handled,

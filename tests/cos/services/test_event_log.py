@@ -15,7 +15,7 @@ from cos.services.errors import UnknownGroupError
 from cos.services.event_log import Selection
 from cos.settings import Settings
 from testkit.core.naming import UniqueNames
-from tests.cos.events.subscribing import (
+from tests.cos.events.subscribers import (
     Recorder,
     Sessions,
     handled,
