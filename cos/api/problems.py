@@ -9,7 +9,13 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -18,6 +24,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from cos.api.request_id import current_request_id
+from cos.db.violations import lacks_schema, only_reads
 from cos.services.errors import (
     DeadLetterInHandError,
     InvalidCursorError,
@@ -33,11 +40,11 @@ from cos.services.errors import (
 __all__ = [
     "MEDIA_TYPE",
     "PROBLEM_SCHEMA",
+    "UNSERVED",
     "ProblemResponse",
-    "database_unavailable",
     "install",
     "problem",
-    "schema_missing",
+    "unserved",
 ]
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -55,6 +62,14 @@ STATUS_OF: Final[Mapping[type[ServiceError], tuple[HTTPStatus, str, str]]] = {
     ),
     UnknownGroupError: (HTTPStatus.NOT_FOUND, "unknown-group", "Unknown group"),
 }
+# Some of the last two are faults of ours: `unserved` knows which.
+UNSERVED: Final = (
+    OperationalError,
+    InterfaceError,
+    PoolTimeoutError,
+    ProgrammingError,
+    InternalError,
+)
 METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 PROBLEM_SCHEMA: Final = {
     "type": "object",
@@ -126,8 +141,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _client_gone)
-    for unavailable in (OperationalError, InterfaceError, PoolTimeoutError):
-        app.add_exception_handler(unavailable, _database_unavailable)
+    for kind in UNSERVED:
+        app.add_exception_handler(kind, _unserved)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -184,7 +199,7 @@ async def _client_gone(request: Request, _error: Exception) -> ProblemResponse:
 
 def _allowed(request: Request) -> list[str]:
     # The router names the methods of the first route of the path only, and a path has several.
-    return [
+    allowed = [
         method
         for method in METHODS
         if any(
@@ -192,28 +207,41 @@ def _allowed(request: Request) -> list[str]:
             for route in request.app.routes
         )
     ]
+    # A folder of files, which took its own prefix off the path: it can only be read.
+    return allowed or ["GET", "HEAD"]
 
 
-async def _database_unavailable(request: Request, error: Exception) -> ProblemResponse:
-    return database_unavailable(request.scope, error)
+async def _unserved(request: Request, error: Exception) -> ProblemResponse:
+    return unserved(request.scope, error)
 
 
-def database_unavailable(scope: Scope, error: Exception) -> ProblemResponse:
-    """Log ``error`` and return the answer for a request that the database did not serve."""
+def unserved(scope: Scope, error: Exception) -> ProblemResponse:
+    """Log ``error`` and return the answer for a request that the database did not serve.
+
+    ``error`` is one of `UNSERVED`; it is raised again where a statement of ours is wrong.
+    """
+    if isinstance(error, DBAPIError):
+        if lacks_schema(error):
+            return _schema_missing(scope, error)
+        if isinstance(error, ProgrammingError | InternalError) and not only_reads(error):
+            raise error
+    return _database_unavailable(scope, error)
+
+
+def _database_unavailable(scope: Scope, error: Exception) -> ProblemResponse:
     # The driver's words name hosts and users; they belong into the log only.
     LOGGER.warning("the database did not serve this request: %s", error)
     return problem(
         scope,
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "The database cannot be reached, or is too busy. Nothing was changed. Try again shortly;"
-        " GET /cc/health/ready tells what is down.",
+        "The database cannot be reached, is too busy, or takes no changes. Nothing was changed."
+        " Try again shortly; GET /cc/health/ready tells what is down.",
         kind=("database-unavailable", "The database is unavailable"),
         headers={"Retry-After": "1"},
     )
 
 
-def schema_missing(scope: Scope, error: Exception) -> ProblemResponse:
-    """Log ``error`` and return the answer while the database lacks tables of this version."""
+def _schema_missing(scope: Scope, error: Exception) -> ProblemResponse:
     LOGGER.error("the database has no schema, or that of an older version: %s", error)
     return problem(
         scope,

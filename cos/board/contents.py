@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
@@ -25,6 +25,7 @@ from cos.board.rows import (
     module_row,
     summary_of,
 )
+from cos.db.violations import lacks_schema
 from cos.events.publishing.backlog import measure
 from cos.events.publishing.guard import Circuit
 from cos.models import DeadLetter, Module, OutboxEvent
@@ -33,6 +34,10 @@ from cos.services import cursor, health, modules
 __all__ = ["dead_part", "events_part", "modules_part", "summary_part"]
 
 UNREACHABLE: Final = "The database cannot be reached just now. It is tried again."
+SCHEMA_MISSING: Final = (
+    "The database has no schema, or that of an older version. Whoever runs this control center:"
+    " python -m cos migrate."
+)
 LOST: Final = (OperationalError, InterfaceError, PoolTimeoutError)
 EVENTS: Final = 50
 DEAD_LETTERS: Final = 20
@@ -40,6 +45,7 @@ MODULES: Final = 50
 
 Sessions = async_sessionmaker[AsyncSession]
 Found = TypeVar("Found")
+Row = TypeVar("Row")
 
 
 async def modules_part(sessions: Sessions, chosen: Filter) -> Part[ModuleRow]:
@@ -63,7 +69,10 @@ async def modules_part(sessions: Sessions, chosen: Filter) -> Part[ModuleRow]:
             next_link=chosen.link(cursor=cursor.encode(page.next)) if page.next else "",
         )
 
-    return await _or(Part(trouble=UNREACHABLE, cursor=chosen.cursor), sessions, read)
+    def otherwise(trouble: str) -> Part[ModuleRow]:
+        return Part(trouble=trouble, cursor=chosen.cursor)
+
+    return await _or(otherwise, sessions, read)
 
 
 async def events_part(sessions: Sessions) -> Part[EventRow]:
@@ -76,7 +85,7 @@ async def events_part(sessions: Sessions) -> Part[EventRow]:
         names = await _names(session, {event.module_id for event in found})
         return Part([event_row(event, names.get(event.module_id), now=now) for event in found])
 
-    return await _or(Part(trouble=UNREACHABLE), sessions, read)
+    return await _or(_part, sessions, read)
 
 
 async def dead_part(sessions: Sessions) -> Part[DeadRow]:
@@ -90,7 +99,7 @@ async def dead_part(sessions: Sessions) -> Part[DeadRow]:
         more = "There are more: python -m cos dlq list" if len(found) > DEAD_LETTERS else ""
         return Part(rows, more=more)
 
-    return await _or(Part(trouble=UNREACHABLE), sessions, read)
+    return await _or(_part, sessions, read)
 
 
 async def summary_part(
@@ -102,18 +111,31 @@ async def summary_part(
         system = await health.of_system(session, offline_after=offline_after, now=now)
         return summary_of(system, await measure(session), circuit, trouble="")
 
-    without = summary_of(None, None, circuit, trouble=UNREACHABLE)
-    return await _or(without, sessions, read)
+    def otherwise(trouble: str) -> Summary:
+        return summary_of(None, None, circuit, trouble=trouble)
+
+    return await _or(otherwise, sessions, read)
 
 
 async def _or(
-    otherwise: Found, sessions: Sessions, read: Callable[[AsyncSession], Awaitable[Found]]
+    otherwise: Callable[[str], Found],
+    sessions: Sessions,
+    read: Callable[[AsyncSession], Awaitable[Found]],
 ) -> Found:
+    """Return what ``read`` returns, or ``otherwise`` of why the database did not serve it."""
     try:
         async with sessions.begin() as session:
             return await read(session)
     except LOST:
-        return otherwise
+        return otherwise(UNREACHABLE)
+    except ProgrammingError as error:
+        if not lacks_schema(error):
+            raise
+        return otherwise(SCHEMA_MISSING)
+
+
+def _part(trouble: str) -> Part[Row]:
+    return Part(trouble=trouble)
 
 
 async def _now(session: AsyncSession) -> datetime:

@@ -1,15 +1,20 @@
 """What the database said no to."""
 
 from psycopg import Error
-from psycopg.errors import UndefinedColumn, UndefinedTable
-from sqlalchemy.exc import IntegrityError, ProgrammingError
+from psycopg.errors import ReadOnlySqlTransaction, UndefinedColumn, UndefinedTable
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-__all__ = ["lacks_schema", "violated_constraint"]
+__all__ = ["lacks_schema", "only_reads", "violated_constraint"]
 
 
-def lacks_schema(error: ProgrammingError) -> bool:
+def lacks_schema(error: DBAPIError) -> bool:
     """Tell whether ``error`` is about a table or column that migrations make."""
     return isinstance(error.orig, UndefinedColumn | UndefinedTable)
+
+
+def only_reads(error: DBAPIError) -> bool:
+    """Tell whether ``error`` says that the server takes no changes, as a standby does."""
+    return isinstance(error.orig, ReadOnlySqlTransaction)
 
 
 def violated_constraint(error: IntegrityError) -> str | None:

@@ -4,8 +4,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
-from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -13,8 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cos.api.access.authority import LOOPBACK_NAMES, Authority, is_loopback
 from cos.api.access.needs import Asked, needed_scope
 from cos.api.access.presented import Presented, presented
-from cos.api.problems import ProblemResponse, database_unavailable, problem, schema_missing
-from cos.db.violations import lacks_schema
+from cos.api.problems import UNSERVED, ProblemResponse, problem, unserved
 from cos.models.access_scope import AccessScope
 from cos.services.access import board_sessions, tokens
 from cos.services.access.credential import CredentialKind, parse
@@ -77,12 +74,8 @@ class AuthorizationMiddleware:
         )
         try:
             holder = await self._holder(scope, headers, given, client)
-        except (OperationalError, InterfaceError, PoolTimeoutError) as error:
-            return database_unavailable(scope, error)
-        except ProgrammingError as error:
-            if not lacks_schema(error):
-                raise
-            return schema_missing(scope, error)
+        except UNSERVED as error:
+            return unserved(scope, error)
         if isinstance(holder, str):
             return _unauthorized(scope, holder, has_credentials=given != Presented())
         if need not in holder.scopes:
