@@ -45,6 +45,9 @@ __all__ = ["lifespan"]
 # Seconds; less than what the server gives to requests.
 GRACE: Final = 8.0
 SLACK: Final = 0.2
+# Connections that the live feed and the heartbeats hold, waiting, for as long as they run: out of
+# the configured pool they would leave nothing of a small one for those who ask and are answered.
+WAITING: Final = 2
 
 
 @asynccontextmanager
@@ -56,6 +59,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(engine.dispose)
         redis = service_redis(settings)
         stack.push_async_callback(redis.aclose)
+        waiting = service_redis(settings.model_copy(update={"redis_pool_size": WAITING}))
+        stack.push_async_callback(waiting.aclose)
         readiness = Readiness(probes_of(engine, redis), timeout=settings.ready_timeout)
         stack.push_async_callback(readiness.aclose)
         guard, relay = Guard("redis"), None
@@ -69,12 +74,12 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             gate=Gate(),
             redis_guard=guard,
             relay=relay,
-            pages=LiveFeed(redis),
+            pages=LiveFeed(waiting),
         )
         app.state.resources = resources
         intake = HeartbeatIntake(
             resources.sessions,
-            redis,
+            waiting,
             offline_after=settings.offline_after,
             redis_timeout=settings.redis_timeout,
         )

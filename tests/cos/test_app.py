@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from redis import Redis
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cos.app import create_app
 from cos.settings import Settings, SettingsError
 from tests.cos.asgi import client_of
+from tests.cos.factories import ModuleFactory
+from tests.cos.waiting import until
 
 CONNECTIONS = text(
     "SELECT count(*) FROM pg_stat_activity"
@@ -77,6 +80,19 @@ async def test_one_application_can_be_started_again(app: FastAPI) -> None:
             statuses.append((await client.get("/cc/modules")).status_code)
 
     assert statuses == [200, 200]
+
+
+async def test_one_connection_to_redis_is_enough_for_whoever_asks_something_of_it(
+    settings: Settings, redis_client: Redis
+) -> None:
+    # What waits for events and for heartbeats holds a connection for as long as it runs.
+    small = settings.model_copy(update={"redis_pool_size": 1})
+    async with client_of(create_app(small, background=True)) as client:
+        await client.post("/cc/modules", json=ModuleFactory.payload())
+        await until(lambda: list(redis_client.scan_iter("cos:events:*")))
+        ready = await client.get("/cc/health/ready")
+
+    assert ready.json()["dependencies"]["redis"] == {"state": "up"}
 
 
 def test_the_paths_are_those_below_cc_and_the_login(app: FastAPI) -> None:
