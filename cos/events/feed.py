@@ -76,9 +76,10 @@ class LiveFeed:
     def reader(self) -> Iterator[Reader]:
         """Give a reader that is told for as long as the context is entered."""
         reader = Reader()
+        # Before the look: a signal may close the feed between the two.
+        self._readers.add(reader)
         if self._closed:
             reader.close()
-        self._readers.add(reader)
         try:
             yield reader
         finally:

@@ -20,11 +20,19 @@ from sqlalchemy.orm import Session
 from cos.db.engine import migration_engine
 from cos.models import HealthState, Module
 from cos.settings import Settings, SettingsError
-from tests.cos.factories import HealthStatusFactory
+from tests.cos.commands import run
+from tests.cos.factories import (
+    ApiTokenFactory,
+    DeadLetterFactory,
+    HealthStatusFactory,
+    OutboxEventFactory,
+)
 
 ROOT = Path(__file__).parents[3]
 TABLES = {
     "alembic_version",
+    "api_tokens",
+    "board_sessions",
     "dead_letters",
     "event_partitions",
     "events",
@@ -34,7 +42,6 @@ TABLES = {
     "subscription_groups",
     "subscriptions",
 }
-TABLES = {"alembic_version", "api_tokens", "board_sessions", "health_statuses", "modules"}
 # Everything that a migration may leave behind, by kind and name.
 OBJECTS = """
     SELECT c.relkind::text || ' ' || c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
@@ -173,6 +180,26 @@ def test_an_upgrade_at_the_head_keeps_the_rows(alembic: Config, db_session: Sess
     db_session.refresh(status)
 
     assert status.status is HealthState.HEALTHY
+
+
+def test_down_and_up_again_keeps_what_the_older_version_knew(
+    alembic: Config, db_session: Session, engine: Engine
+) -> None:
+    status = HealthStatusFactory.create(healthy=True, module__event_sequence=1)
+    OutboxEventFactory.create(module_id=status.module_id, sequence=1, payload={})
+    DeadLetterFactory.create()
+    ApiTokenFactory.create()
+    command.downgrade(alembic, "0001")
+    # What a replica of the older version writes meanwhile.
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE modules SET version = 'older'"))
+    command.upgrade(alembic, "head")
+    db_session.expire_all()
+    again = db_session.get_one(Module, status.module_id)
+    shown = run("modules", "show", str(status.module_id))
+
+    assert (again.version, again.state, again.event_sequence) == ("older", HealthState.UNKNOWN, 0)
+    assert (shown.exit_code, "older" in shown.stdout) == (0, True)
 
 
 def test_the_scripts_do_what_the_migrations_do(alembic: Config, engine: Engine) -> None:
