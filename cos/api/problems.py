@@ -24,7 +24,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from cos.api.request_id import current_request_id
-from cos.db.violations import lacks_schema, only_reads
+from cos.db.violations import is_refused, lacks_schema
 from cos.services.errors import (
     DeadLetterInHandError,
     InvalidCursorError,
@@ -223,7 +223,7 @@ def unserved(scope: Scope, error: Exception) -> ProblemResponse:
     if isinstance(error, DBAPIError):
         if lacks_schema(error):
             return _schema_missing(scope, error)
-        if isinstance(error, ProgrammingError | InternalError) and not only_reads(error):
+        if isinstance(error, ProgrammingError | InternalError) and not is_refused(error):
             raise error
     return _database_unavailable(scope, error)
 
@@ -234,7 +234,7 @@ def _database_unavailable(scope: Scope, error: Exception) -> ProblemResponse:
     return problem(
         scope,
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "The database cannot be reached, is too busy, or takes no changes. Nothing was changed."
+        "The database cannot be reached, is too busy, or refuses this. Nothing was changed."
         " Try again shortly; GET /cc/health/ready tells what is down.",
         kind=("database-unavailable", "The database is unavailable"),
         headers={"Retry-After": "1"},

@@ -6,12 +6,18 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import click
-from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cos.cli.outcome import ENVIRONMENT_FAILED, NOT_DONE, fail
 from cos.db.engine import service_engine
-from cos.db.violations import lacks_schema
+from cos.db.violations import has_tables_already, is_refused, lacks_schema
 from cos.services.errors import ServiceError
 from cos.settings import DatabaseSettings
 
@@ -54,14 +60,29 @@ def committed(
 
 @contextmanager
 def telling_failures(settings: DatabaseSettings, undone: str) -> Iterator[None]:
-    """End the command with exit code 3 when the database cannot be reached, or has no schema.
+    """End the command with exit code 3 when the database does not serve it, or has no schema.
 
     ``undone`` follows the database's address in the message: "was not migrated".
     """
     again = click.get_current_context().command_path
     try:
         yield
-    except ProgrammingError as error:
+    except (ProgrammingError, InternalError) as error:
+        if is_refused(error):
+            fail(
+                ENVIRONMENT_FAILED,
+                f"The database {settings.database_address} {undone}: {_words(error)}\n"
+                "  Usually: it is a standby, or its role lacks a right.\n"
+                f"  Run now: {again}, with a DATABASE_URL that may do so",
+            )
+        if has_tables_already(error):
+            fail(
+                ENVIRONMENT_FAILED,
+                f"The database {settings.database_address} {undone}: {_words(error)}\n"
+                "  Usually: something made these tables without it, or the table alembic_version"
+                " was lost.\n"
+                f"  Run now: {again}, with an empty database; or restore that table",
+            )
         # A statement of ours that is wrong is a fault and stays one.
         if not lacks_schema(error):
             raise
@@ -79,3 +100,8 @@ def telling_failures(settings: DatabaseSettings, undone: str) -> Iterator[None]:
             "  Usually: it is not running, the password is wrong, or a session holds a lock.\n"
             f"  Run now: {again}, when the database answers",
         )
+
+
+def _words(error: DBAPIError) -> str:
+    """Return what the server said, without the lines that show the statement."""
+    return str(error.orig).partition("\n")[0]

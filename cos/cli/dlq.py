@@ -10,7 +10,7 @@ from cos.cli.database import in_transaction
 from cos.cli.examples import examples
 from cos.cli.outcome import NOT_DONE, configuration, fail
 from cos.cli.output import as_text, json_option, print_rows
-from cos.cli.parameters import yes_option
+from cos.cli.parameters import TEXT, yes_option
 from cos.models import DeadLetter
 from cos.services import dead_letters
 from cos.settings import DatabaseSettings
@@ -30,7 +30,7 @@ COLUMNS: Final = (
 )
 LETTER_ID: Final = click.IntRange(1, 2**63 - 1)
 ids_argument = click.argument("ids", nargs=-1, type=LETTER_ID, metavar="[ID]...")
-group_option = click.option("--group", help="Only those of this group of subscribers.")
+group_option = click.option("--group", type=TEXT, help="Only those of this group of subscribers.")
 all_option = click.option("--all", "everything", is_flag=True, help="All, or all of --group.")
 
 

@@ -4,26 +4,13 @@ import click
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cos.cli.outcome import NOT_DONE, fail
-from cos.db.storable import storable_text
+from cos.cli.parameters import TEXT
 from cos.models import Module
 from cos.services import modules
 
-__all__ = ["TEXT", "module_named", "named"]
+__all__ = ["module_named", "named"]
 
 
-class _StorableText(click.ParamType[str]):
-    """Text that may stand in the database; an argument may be bytes that are no text."""
-
-    name = "text"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            return storable_text(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-TEXT = _StorableText()
 module_named = click.argument("id_or_name", metavar="ID|NAME", type=TEXT)
 
 

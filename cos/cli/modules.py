@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cos.api.schemas import ModuleIn, ModuleOut
 from cos.cli.database import in_transaction
-from cos.cli.module_named import TEXT, module_named, named
+from cos.cli.module_named import module_named, named
 from cos.cli.outcome import WRONG_USE, configuration, fail
 from cos.cli.output import json_option, print_rows
+from cos.cli.parameters import TEXT
 from cos.cli.record import as_row, print_record
 from cos.events.correlation import correlate
 from cos.models import HealthState, Module

@@ -1,4 +1,4 @@
-"""Types of options that several commands have."""
+"""Types of options and arguments that several commands have."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,9 @@ from typing import Any, Final
 
 import click
 
-__all__ = ["TIME", "TimeType", "yes_option"]
+from cos.db.storable import storable_text
+
+__all__ = ["TEXT", "TIME", "TimeType", "yes_option"]
 
 AGO: Final = re.compile(r"(\d{1,6})([smhd])")
 UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -37,4 +39,17 @@ class TimeType(click.ParamType[datetime]):
             )
 
 
+class _StorableText(click.ParamType[str]):
+    """Text that may stand in the database; an argument may be bytes that are no text."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return storable_text(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+TEXT: Final = _StorableText()
 TIME: Final = TimeType()

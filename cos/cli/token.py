@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cos.cli.database import in_transaction
 from cos.cli.outcome import configuration
 from cos.cli.output import as_text, json_option, print_rows
+from cos.cli.parameters import TEXT
 from cos.models import ApiToken
 from cos.models.access_scope import AccessScope
 from cos.services.access import tokens
@@ -99,7 +100,7 @@ def list_tokens(*, as_json: bool) -> None:
 
 
 @command.command(short_help="Revoke a token.")
-@click.argument("name")
+@click.argument("name", type=TEXT)
 def revoke(name: str) -> None:
     """Revoke a token, at once and for ever, and end the sessions that it opened."""
 

@@ -1,10 +1,16 @@
 """What the database said no to."""
 
 from psycopg import Error
-from psycopg.errors import ReadOnlySqlTransaction, UndefinedColumn, UndefinedTable
+from psycopg.errors import (
+    DuplicateTable,
+    InsufficientPrivilege,
+    ReadOnlySqlTransaction,
+    UndefinedColumn,
+    UndefinedTable,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-__all__ = ["lacks_schema", "only_reads", "violated_constraint"]
+__all__ = ["has_tables_already", "is_refused", "lacks_schema", "violated_constraint"]
 
 
 def lacks_schema(error: DBAPIError) -> bool:
@@ -12,9 +18,14 @@ def lacks_schema(error: DBAPIError) -> bool:
     return isinstance(error.orig, UndefinedColumn | UndefinedTable)
 
 
-def only_reads(error: DBAPIError) -> bool:
-    """Tell whether ``error`` says that the server takes no changes, as a standby does."""
-    return isinstance(error.orig, ReadOnlySqlTransaction)
+def has_tables_already(error: DBAPIError) -> bool:
+    """Tell whether ``error`` says that a table to be made is there."""
+    return isinstance(error.orig, DuplicateTable)
+
+
+def is_refused(error: DBAPIError) -> bool:
+    """Tell whether the server takes no changes, as a standby, or the role lacks a right."""
+    return isinstance(error.orig, ReadOnlySqlTransaction | InsufficientPrivilege)
 
 
 def violated_constraint(error: IntegrityError) -> str | None:

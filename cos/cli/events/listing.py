@@ -13,7 +13,7 @@ from cos.cli.database import in_transaction
 from cos.cli.examples import examples
 from cos.cli.outcome import configuration
 from cos.cli.output import json_option, print_rows
-from cos.cli.parameters import TIME
+from cos.cli.parameters import TEXT, TIME
 from cos.events.outbox import event_of
 from cos.models import OutboxEvent
 from cos.services import event_log
@@ -34,7 +34,7 @@ MAX_BIGINT: Final = 2**63 - 1
     )
 )
 @click.option("--module", "module_id", type=click.UUID, help="Only those of this module.")
-@click.option("--type", "kind", help="Only those of this type, such as health.changed.")
+@click.option("--type", "kind", type=TEXT, help="Only those of this type, such as health.changed.")
 @click.option("--since", type=TIME, help="Only those that happened at this time or later.")
 @click.option(
     "--after",

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cos.cli.database import in_transaction
 from cos.cli.examples import examples
 from cos.cli.outcome import NOT_DONE, configuration, fail
-from cos.cli.parameters import TIME, yes_option
+from cos.cli.parameters import TEXT, TIME, yes_option
 from cos.services import event_log
 from cos.services.event_log import Selection
 from cos.settings import DatabaseSettings
@@ -26,7 +26,7 @@ __all__ = ["command"]
 )
 @click.option("--module", "module_id", type=click.UUID, help="Only those of this module.")
 @click.option("--since", type=TIME, help="Only those that happened at this time or later.")
-@click.option("--group", help="Have this group of subscribers handle them again.")
+@click.option("--group", type=TEXT, help="Have this group of subscribers handle them again.")
 @yes_option
 def command(
     module_id: UUID | None, since: datetime | None, group: str | None, *, yes: bool

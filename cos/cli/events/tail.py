@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from cos.cli.examples import examples
 from cos.cli.outcome import ENVIRONMENT_FAILED, configuration, fail
 from cos.cli.output import as_text
-from cos.cli.parameters import TimeType
+from cos.cli.parameters import TEXT, TimeType
 from cos.db.redis_client import service_redis
 from cos.events.event import Event, MalformedEventError
 from cos.events.subscribing.entry import Entry, read_event
@@ -56,7 +56,7 @@ class _Wanted:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one document a line.")
 @click.option("--since", type=_Since(), help="Begin behind this entry, or with this time.")
 @click.option("--module", "module_id", type=click.UUID, help="Only those of this module.")
-@click.option("--type", "kind", help="Only those of this type, such as health.changed.")
+@click.option("--type", "kind", type=TEXT, help="Only those of this type, such as health.changed.")
 @click.option("--count", type=click.IntRange(1), help="End after so many.")
 def command(
     since: str | None,

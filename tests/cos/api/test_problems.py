@@ -250,13 +250,12 @@ async def test_a_pool_that_is_exhausted_is_a_503_in_time(settings: Settings) -> 
     assert answer.status_code == 503
 
 
+@pytest.mark.parametrize("option", ["default_transaction_read_only=on", "role=pg_read_all_data"])
 async def test_a_database_that_only_reads_is_a_503_for_who_would_change_something(
-    settings: Settings,
+    settings: Settings, option: str
 ) -> None:
     # As a standby is, which a failover has left behind.
-    url = settings.sqlalchemy_url.update_query_dict(
-        {"options": "-c default_transaction_read_only=on"}
-    )
+    url = settings.sqlalchemy_url.update_query_dict({"options": f"-c {option}"})
     standby = Settings.model_validate({"database_url": url.render_as_string(hide_password=False)})
     async with client_of(create_app(standby)) as client:
         read = await client.get("/cc/modules")

@@ -11,7 +11,7 @@ from cos.models import Module
 from cos.services import modules
 from cos.services.errors import NameTakenError
 from cos.services.modules import NewModule
-from cos.settings import DatabaseSettings
+from cos.settings import DatabaseSettings, Settings
 from tests.cos.factories import ModuleFactory
 
 
@@ -90,3 +90,12 @@ def test_a_database_that_waits_for_a_lock_is_told(db_session: Session) -> None:
 
     assert done.exit_code == 3
     assert "a session holds a lock" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["default_transaction_read_only=on", "role=pg_monitor"])
+def test_a_database_that_takes_no_changes_is_told(settings: Settings, option: str) -> None:
+    url = settings.sqlalchemy_url.update_query_dict({"options": f"-c {option}"})
+    done = _done(_registering("never"), DATABASE_URL=url.render_as_string(hide_password=False))
+
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert "it is a standby, or its role lacks a right" in done.stderr

@@ -5,6 +5,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cos.models import Module
+from cos.settings import Settings
 from tests.cos.commands import run
 
 
@@ -48,3 +49,26 @@ def test_migrate_does_not_wait_for_ever_for_a_lock(db_session: Session) -> None:
 
     assert done.exit_code == 3
     assert "lock timeout" in done.stderr
+
+
+def test_migrate_says_what_a_role_may_not_do(db_session: Session, settings: Settings) -> None:
+    db_session.connection().exec_driver_sql(
+        "DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC"
+    )
+    db_session.commit()
+    url = settings.sqlalchemy_url.update_query_dict({"options": "-c role=pg_monitor"})
+    done = run("migrate", DATABASE_URL=url.render_as_string(hide_password=False))
+
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert "was not migrated: permission denied for schema public" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_migrate_says_that_tables_are_there_which_it_did_not_make(db_session: Session) -> None:
+    db_session.connection().exec_driver_sql("DROP TABLE alembic_version")
+    db_session.commit()
+    done = run("migrate")
+
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert 'was not migrated: relation "modules" already exists' in done.stderr
+    assert "made these tables without it" in done.stderr

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cos.cli.parameters import TIME
+from tests.cos.commands import run
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,25 @@ def test_whatever_is_written_is_a_time_in_utc_or_wrong_use(text: str) -> None:
         return
 
     assert moment.utcoffset() == timedelta()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("token", "revoke"),
+        ("events", "list", "--type"),
+        ("events", "tail", "--type"),
+        ("events", "replay", "--yes", "--group"),
+        ("dlq", "list", "--group"),
+        ("dlq", "replay", "--all", "--yes", "--group"),
+        ("dlq", "drop", "--all", "--yes", "--group"),
+        ("modules", "show"),
+        ("health", "show"),
+    ],
+)
+def test_bytes_that_are_no_text_are_wrong_use(arguments: tuple[str, ...]) -> None:
+    # What the shell hands over of a file's name, say: Python reads b"\xff" as this.
+    done = run(*arguments, "\udcff")
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "lone surrogate" in done.stderr
