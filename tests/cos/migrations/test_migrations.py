@@ -25,6 +25,8 @@ from tests.cos.factories import HealthStatusFactory
 ROOT = Path(__file__).parents[3]
 TABLES = {
     "alembic_version",
+    "api_tokens",
+    "board_sessions",
     "dead_letters",
     "event_partitions",
     "events",
@@ -34,7 +36,6 @@ TABLES = {
     "subscription_groups",
     "subscriptions",
 }
-TABLES = {"alembic_version", "api_tokens", "board_sessions", "health_statuses", "modules"}
 # Everything that a migration may leave behind, by kind and name.
 OBJECTS = """
     SELECT c.relkind::text || ' ' || c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
