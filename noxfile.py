@@ -65,7 +65,8 @@ def fast(session: nox.Session) -> None:
 @nox.session(python=False, requires=[ENVIRONMENT], default=False)
 def slow(session: nox.Session) -> None:
     """Run the tests marked slow: kills, crashes, whole runs in subprocesses."""
-    _pytest(session, "slow and not soak")
+    # What takes longest is told: the session has ten minutes.
+    _pytest(session, "slow and not soak", "--durations=25")
 
 
 @nox.session(python=False, requires=[ENVIRONMENT], default=False)
@@ -103,10 +104,10 @@ def serve(session: nox.Session) -> None:
     _run(session, "testkit", "run", "--", "python", "-m", "cos", "serve", *session.posargs)
 
 
-def _pytest(session: nox.Session, markers: str) -> None:
+def _pytest(session: nox.Session, markers: str, *options: str) -> None:
     """Start pytest on the tests that `markers` selects; positional arguments come last and win."""
     workers = str(min(_usable_cores(), MOST_WORKERS))
-    arguments = ("-m", markers, "-n", workers, *session.posargs)
+    arguments = ("-m", markers, "-n", workers, *options, *session.posargs)
     session.log(f"pytest starts {time.monotonic() - NOXFILE_READ:.1f} s after nox read its file")
     _run(session, "python", "-m", "pytest", *arguments)
 

@@ -58,8 +58,9 @@ def serve(settings: Settings, host: str, port: int, *, examples: bool = False) -
     addresses = addresses_of(host, port)
     access = _access(settings, host, addresses)
     for listener in (listeners := listen(addresses, port)):
-        line = f"Serving http://{host_and_port(listener)}{ROOT} ({access})"
-        click.echo(written(LOGGER, line) if settings.log_format == "json" else line, err=True)
+        where = f"http://{host_and_port(listener)}"
+        for line in (f"Serving {where}{ROOT} ({access})", f"The board is at {where}/"):
+            click.echo(written(LOGGER, line) if settings.log_format == "json" else line, err=True)
     _run(create_app(settings, background=True, examples=examples), settings, listeners)
 
 
