@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.staticfiles import StaticFiles
 
-from cos.api.access.authorization import HOLDER
+from cos.api.access.authorization import HOLDER, STILL_ALLOWED
 from cos.api.access.needs import LOGIN
 from cos.api.access.presented import cookie_name
 from cos.api.dead_letters import LetterId
@@ -139,12 +139,17 @@ async def login(request: Request, problem: int = 0) -> Response:
 
 
 @router.get("/board/live")
-async def live(pages: LivePages) -> Response:
-    """Tell an open page what to ask for again, for as long as it is open."""
+async def live(request: Request, pages: LivePages) -> Response:
+    """Tell an open page what to ask for again, for as long as it is open and may."""
 
     async def told() -> AsyncGenerator[str]:
         with pages.reader() as reader:
-            async for text in server_sent(reader, interval=INTERVAL, keep_alive=KEEP_ALIVE):
+            async for text in server_sent(
+                reader,
+                interval=INTERVAL,
+                keep_alive=KEEP_ALIVE,
+                is_allowed=getattr(request.state, STILL_ALLOWED),
+            ):
                 yield text
 
     return StreamingResponse(

@@ -72,6 +72,11 @@ class LiveFeed:
         self._closed = False
         self.connected = False
 
+    @property
+    def readers(self) -> int:
+        """How many pages are open."""
+        return len(self._readers)
+
     @contextmanager
     def reader(self) -> Iterator[Reader]:
         """Give a reader that is told for as long as the context is entered."""

@@ -21,10 +21,16 @@ from cos.settings import Settings
 if TYPE_CHECKING:
     from cos.api.resources import Resources
 
-__all__ = ["HOLDER", "AuthorizationMiddleware", "holder_of_token"]
+__all__ = ["HOLDER", "STILL_ALLOWED", "AuthorizationMiddleware", "holder_of_token"]
 
 HOLDER: Final = "holder"
 """The key in the scope's ``state`` (``request.state.holder``) of who sent the request."""
+
+STILL_ALLOWED: Final = "still_allowed"
+"""The key beside it of an async function: whether the request would be let in now, too.
+
+For answers without an end; a database that cannot be asked takes nothing away.
+"""
 
 POLICY_VIOLATION: Final = 1008
 CHALLENGE: Final = 'Bearer realm="cos"'
@@ -63,6 +69,12 @@ class AuthorizationMiddleware:
             need = needed_scope(Asked(scope["method"], scope["path"], client))
             if need is not None:
                 refusal = await self._refusal(scope, need, client)
+
+                async def is_still_allowed() -> bool:
+                    now = await self._refusal(scope, need, client)
+                    return now is None or now.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+
+                scope.setdefault("state", {})[STILL_ALLOWED] = is_still_allowed
         await (refusal or self._app)(scope, receive, send)
 
     async def _refusal(

@@ -1,18 +1,23 @@
+import asyncio
 import re
 from datetime import timedelta
 
 import pytest
+from fastapi import FastAPI
 from httpx import AsyncClient
-from sqlalchemy import func
+from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import async_sessionmaker
+from sqlalchemy.orm import Session
 
 from cos.board.contents import events_part
 from cos.db.engine import service_engine
-from cos.models import HealthState
+from cos.models import ApiToken, HealthState
 from cos.settings import Settings
 from testkit.core.naming import UniqueNames
 from testkit.isolation.database import Database
-from tests.cos.factories import ModuleFactory, OutboxEventFactory
+from tests.cos.asgi import client_of
+from tests.cos.factories import ApiTokenFactory, ModuleFactory, OutboxEventFactory, text_of
+from tests.cos.waiting import until
 
 PARTS = ["/board/summary", "/board/modules", "/board/events", "/board/dead-letters"]
 
@@ -161,3 +166,20 @@ async def test_the_parts_take_few_statements_however_much_they_show(
     await engine.dispose()
 
     assert len(part.rows) == 50
+
+
+@pytest.mark.slow
+async def test_a_page_hears_nothing_more_soon_after_its_token_was_revoked(
+    app: FastAPI, db_session: Session
+) -> None:
+    token = ApiTokenFactory.create()
+    bearer = {"Authorization": f"Bearer {text_of(token)}"}
+    async with client_of(app) as client:
+        # This client has the answer when it is whole.
+        listening = asyncio.create_task(client.get("/board/live", headers=bearer))
+        await until(lambda: app.state.resources.pages.readers)
+        db_session.execute(update(ApiToken).values(revoked_at=func.now()))
+        db_session.commit()
+        heard = await asyncio.wait_for(listening, 30)
+
+    assert heard.text == "retry: 1000\n\n"

@@ -2,7 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from httpx import AsyncClient
 from pydantic import SecretStr
 from sqlalchemy import text
@@ -399,3 +399,26 @@ async def test_a_websocket_is_closed_before_it_is_opened(app: FastAPI) -> None:
         await app(scope, receive, send)
 
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+async def test_an_answer_without_an_end_can_ask_whether_it_may_go_on(
+    app: FastAPI, db_session: Session
+) -> None:
+    async def asking(request: Request) -> list[bool]:
+        asked = [await request.state.still_allowed()]
+        for statement in (
+            "ALTER TABLE api_tokens RENAME TO elsewhere",
+            "ALTER TABLE elsewhere RENAME TO api_tokens",
+            "UPDATE api_tokens SET revoked_at = now()",
+        ):
+            db_session.execute(text(statement))
+            db_session.commit()
+            asked.append(await request.state.still_allowed())
+        return asked
+
+    app.add_api_route("/cc/asking", asking)
+    token = ApiTokenFactory.create()
+    async with client_of(app) as client:
+        answer = await client.get("/cc/asking", headers=_bearer(token))
+
+    assert answer.json() == [True, True, True, False]
