@@ -1,10 +1,11 @@
 """The bodies of requests and answers about events and dead letters."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from cos.api.json_body import storable_text
 
@@ -20,6 +21,14 @@ __all__ = [
 ]
 
 MAX_BIGINT: Final = 2**63 - 1
+DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _written_out(value: object) -> object:
+    # pydantic takes numbers for seconds since 1970, large ones for milliseconds.
+    if isinstance(value, str) and not DATE.match(value):
+        raise ValueError("must be written as in 2030-01-31T12:00:00Z")
+    return value
 
 
 def _storable_moment(moment: datetime) -> datetime:
@@ -30,7 +39,7 @@ def _storable_moment(moment: datetime) -> datetime:
 
 
 RowId = Annotated[int, Field(ge=1, le=MAX_BIGINT)]
-Moment = Annotated[AwareDatetime, AfterValidator(_storable_moment)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_storable_moment)]
 Name = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(storable_text)]
 
 

@@ -81,6 +81,10 @@ async def test_without_events_there_is_one_empty_page(client: AsyncClient) -> No
         ("since=yesterday", "since"),
         ("since=2030-01-01T00:00:00", "since"),
         ("since=0001-01-01T00:00:00%2B14:00", "since"),
+        # Numbers would be seconds since 1970, or milliseconds: the document promises neither.
+        ("since=0.0", "since"),
+        ("since=1700000000", "since"),
+        ("since=%2B1", "since"),
         ("page=2", "page"),
     ],
 )
