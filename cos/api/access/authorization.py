@@ -66,7 +66,9 @@ class AuthorizationMiddleware:
             return
         if scope["type"] == "http":
             client = scope["client"][0] if scope.get("client") else None
-            need = needed_scope(Asked(scope["method"], scope["path"], client))
+            named = Authority.parse(Headers(scope=scope).get("host", ""))
+            host = None if named is None else named.host
+            need = needed_scope(Asked(scope["method"], scope["path"], client, host))
             if need is not None:
                 refusal = await self._refusal(scope, need, client)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cos.api import ROOT
-from cos.api.access.authority import is_loopback
+from cos.api.access.authority import LOOPBACK_NAMES, is_loopback
 from cos.models.access_scope import AccessScope
 
 __all__ = ["LOGIN", "LOGOUT", "METRICS", "STATIC", "Asked", "needed_scope"]
@@ -19,11 +19,15 @@ READING: Final = frozenset({"GET", "HEAD"})
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The parts of a request that decide; ``client`` is the address that it came from."""
+    """The parts of a request that decide.
+
+    ``client`` is the address that it came from, ``host`` the name that it was sent to.
+    """
 
     method: str
     path: str
     client: str | None = None
+    host: str | None = None
 
 
 Exemption = Callable[[Asked], bool]
@@ -36,8 +40,11 @@ OPEN: Final[tuple[Exemption, ...]] = (
     lambda asked: asked.path.startswith(STATIC) and asked.method in READING,
     # They look at the credentials themselves.
     lambda asked: asked.path in {LOGIN, LOGOUT},
-    # A collector of metrics on the same machine needs no secret for numbers.
-    lambda asked: asked.path == METRICS and is_loopback(asked.client),
+    # A collector of metrics on the same machine needs no secret for numbers. A proxy on it asks
+    # for others, under another name.
+    lambda asked: (
+        asked.path == METRICS and is_loopback(asked.client) and asked.host in LOOPBACK_NAMES
+    ),
 )
 
 

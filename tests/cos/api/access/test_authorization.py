@@ -292,13 +292,23 @@ async def test_only_this_machine_under_its_own_name_ever_needs_no_token(
     assert answer.status_code == status
 
 
-@pytest.mark.parametrize(("peer", "status"), [("127.0.0.1", 200), ("::1", 200), ("192.0.2.9", 401)])
-async def test_the_metrics_are_open_to_this_machine(
-    settings: Settings, peer: str, status: int
+@pytest.mark.parametrize(
+    ("peer", "host", "status"),
+    [
+        ("127.0.0.1", "localhost:8000", 200),
+        ("::1", "127.0.0.1", 200),
+        ("192.0.2.9", "localhost", 401),
+        # A proxy on this machine, which everybody may ask.
+        ("127.0.0.1", "proxied.example", 401),
+    ],
+)
+async def test_the_metrics_are_open_to_this_machine_under_its_own_name(
+    settings: Settings, peer: str, host: str, status: int
 ) -> None:
-    app = create_app(settings.model_copy(update={"api_token": SecretStr(TOKEN)}))
+    changes = {"api_token": SecretStr(TOKEN), "allowed_hosts": ("proxied.example",)}
+    app = create_app(settings.model_copy(update=changes))
     async with client_of(app, peer=peer) as client:
-        answer = await client.get("/metrics")
+        answer = await client.get("/metrics", headers={"Host": host})
 
     assert answer.status_code == status
 

@@ -35,7 +35,12 @@ READ, WRITE = AccessScope.READ, AccessScope.WRITE
 def test_each_request_needs_its_scope(
     method: str, path: str, client: str | None, need: AccessScope | None
 ) -> None:
-    assert needed_scope(Asked(method, path, client)) is need
+    assert needed_scope(Asked(method, path, client, "localhost")) is need
+
+
+@pytest.mark.parametrize("host", [None, "proxied.example", "192.0.2.1"])
+def test_the_metrics_are_open_under_a_name_of_this_machine_only(host: str | None) -> None:
+    assert needed_scope(Asked("GET", "/metrics", "127.0.0.1", host)) is READ
 
 
 @given(st.text(), st.text())
