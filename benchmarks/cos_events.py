@@ -16,7 +16,7 @@ import asyncio
 import json
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from cos_http import Connection, served
@@ -70,8 +70,7 @@ async def _read(redis: Any, reached: dict[str, str], arrived: dict[str, float]) 
     while True:
         given = await redis.xread(dict(reached), count=500, block=1_000)
         now = time.time()
-        # Of RESP3 a mapping, in which the entries of a stream stand in one more list.
-        for stream, (entries, *_) in given.items():
+        for stream, entries in given:
             reached[stream.decode()] = entries[-1][0].decode()
             for _, fields in entries:
                 version = json.loads(fields[b"payload"]).get("version", "")
@@ -94,12 +93,13 @@ async def _follow(who: str) -> None:
     loop = asyncio.get_running_loop()
     written = set(json.loads(await loop.run_in_executor(None, sys.stdin.readline)))
     deadline = time.time() + PATIENCE
-    while time.time() < deadline and not arrived.keys() >= written:  # noqa: ASYNC110 - any event
+    while time.time() < deadline and not (task.done() or arrived.keys() >= written):  # noqa: ASYNC110 - any event
         await asyncio.sleep(0.1)
     stop.set()
     if who == "stream":
         task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    with suppress(asyncio.CancelledError):
+        await task
     await redis.aclose()
     await engine.dispose()
     print(json.dumps(arrived))
