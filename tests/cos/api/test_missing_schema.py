@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from cos.app import create_app
 from cos.settings import Settings
 from tests.cos.asgi import client_of
+from tests.cos.factories import ModuleFactory
 from tests.cos.commands import ROOT
 
 SOMETHING = uuid.UUID(int=1)
@@ -34,7 +35,7 @@ async def test_whoever_asks_is_told_that_the_schema_is_missing_or_older(
     async with client_of(create_app(guarded)) as client:
         answers = [
             await client.get("/cc/modules", headers=BEARER),
-            await client.post("/cc/modules", json={"name": "m", "version": "1"}, headers=BEARER),
+            await client.post("/cc/modules", json=ModuleFactory.payload(), headers=BEARER),
             await client.get(f"/cc/modules/{SOMETHING}/health/history", headers=BEARER),
             await client.get("/cc/system/health", headers=BEARER),
             await client.post("/login", json={"token": TOKEN}),
@@ -73,8 +74,6 @@ async def test_a_statement_that_is_wrong_stays_a_fault(
     db_session.execute(text("ALTER TABLE modules ALTER version TYPE bytea USING version::bytea"))
     db_session.commit()
     async with client_of(create_app(guarded), raise_app_exceptions=False) as client:
-        answer = await client.post(
-            "/cc/modules", json={"name": "m", "version": "1"}, headers=BEARER
-        )
+        answer = await client.post("/cc/modules", json=ModuleFactory.payload(), headers=BEARER)
 
     assert (answer.status_code, answer.json()["type"]) == (500, "about:blank")
