@@ -1,7 +1,8 @@
 """The bodies of requests and answers."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
+from unicodedata import category
 from uuid import UUID
 
 from pydantic import (
@@ -31,9 +32,12 @@ __all__ = [
     "SystemHealthOut",
 ]
 
+UNSEEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+
 
 def _not_blank(text: str) -> str:
-    if not text.strip():
+    # White space, and what has no shape: U+200B would be a name that nobody sees.
+    if all(category(character) in UNSEEN for character in text):
         raise ValueError("must not be blank")
     return text
 

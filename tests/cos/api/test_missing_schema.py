@@ -15,6 +15,7 @@ from cos.settings import Settings
 from tests.cos.asgi import client_of
 from tests.cos.factories import ModuleFactory
 from tests.cos.commands import ROOT
+from tests.cos.factories import ModuleFactory
 
 SOMETHING = uuid.UUID(int=1)
 TOKEN = "a-token-of-the-environment"

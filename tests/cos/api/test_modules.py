@@ -76,6 +76,45 @@ async def test_a_name_or_version_that_is_too_long_answers_422(
     assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["body", field])
 
 
+@pytest.mark.parametrize("field", ["name", "version"])
+@pytest.mark.parametrize(
+    "text", [" ", "\u2003", "\u200b", "\u202e\u202c", "\ufeff", "\x01"], ids=ascii
+)
+async def test_a_name_or_version_that_nobody_can_see_answers_422(
+    client: AsyncClient, field: str, text: str
+) -> None:
+    answer = await client.post("/cc/modules", json=ModuleFactory.payload(**{field: text}))
+
+    assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["body", field])
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "مشروع",
+        "स्टूडियो",
+        "\u202eevil",
+        "👩\u200d🎨",
+        "e\u0301tude",
+        "\u00e9tude",
+        "\u0301",
+        "名前",
+    ],
+    ids=ascii,
+)
+async def test_a_name_in_any_script_is_kept_found_and_shown_as_it_was_given(
+    client: AsyncClient, unique: UniqueNames, shown: str
+) -> None:
+    name = f"{shown} {unique('m')}"
+    made = await client.post("/cc/modules", json=ModuleFactory.payload(name=name))
+    found = (await client.get("/cc/modules", params={"search": name})).json()["items"]
+    board = (await client.get("/board/modules", params={"search": shown})).text
+
+    assert made.json()["name"] == name
+    assert [module["name"] for module in found] == [name]
+    assert name in board
+
+
 @pytest.mark.parametrize("field", ["id", "created_at", "last_active", "nmae"])
 async def test_a_field_that_nobody_may_send_answers_422(client: AsyncClient, field: str) -> None:
     answer = await client.post("/cc/modules", json={**ModuleFactory.payload(), field: "x"})
