@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from cos.app import create_app
 from cos.settings import Settings
 from tests.cos.asgi import client_of
-from tests.cos.factories import ModuleFactory
 from tests.cos.commands import ROOT
 from tests.cos.factories import ModuleFactory
 
