@@ -70,6 +70,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             relay = Relay(events_engine, redis, guard, settings)
         resources = Resources(
             sessions=async_sessionmaker(engine, expire_on_commit=False),
+            autocommit_sessions=async_sessionmaker(
+                engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False
+            ),
             readiness=readiness,
             gate=Gate(),
             redis_guard=guard,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from cos.api import ROOT
 from cos.api.json_body import JsonBodyRoute
-from cos.api.resources import CurrentTime, HeartbeatCounts, OfflineAfter, Transactions
+from cos.api.resources import Autocommit, CurrentTime, HeartbeatCounts, OfflineAfter, Transactions
 from cos.api.schemas import (
     HealthOut,
     HealthRecordOut,
@@ -67,9 +67,9 @@ async def list_modules(query: Annotated[PageQuery, Query()], transactions: Trans
 
 
 @router.get("/{module_id}")
-async def read_module(module_id: UUID, transactions: Transactions) -> ModuleOut:
+async def read_module(module_id: UUID, sessions: Autocommit) -> ModuleOut:
     """Return one module."""
-    async with transactions.begin() as session:
+    async with sessions() as session:
         return ModuleOut.model_validate(await modules.get(session, module_id))
 
 
@@ -113,10 +113,10 @@ async def receive_heartbeat(
 
 @router.get("/{module_id}/health")
 async def read_module_health(
-    module_id: UUID, transactions: Transactions, now: CurrentTime, offline_after: OfflineAfter
+    module_id: UUID, sessions: Autocommit, now: CurrentTime, offline_after: OfflineAfter
 ) -> HealthOut:
     """Return the health of one module."""
-    async with transactions.begin() as session:
+    async with sessions() as session:
         return HealthOut.model_validate(
             await health.of_module(session, module_id, offline_after=offline_after, now=now)
         )

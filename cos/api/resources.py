@@ -16,6 +16,7 @@ from cos.services.readiness import Readiness
 from cos.settings import Settings
 
 __all__ = [
+    "Autocommit",
     "CurrentGate",
     "CurrentSettings",
     "CurrentTime",
@@ -32,9 +33,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What lives as long as the application runs; it has no relay without its background."""
+    """What lives as long as the application runs; it has no relay without its background.
+
+    In ``autocommit_sessions``, on the same pool, each statement stands for itself: where there is
+    only one, begin and commit would be two round trips more.
+    """
 
     sessions: async_sessionmaker[AsyncSession]
+    autocommit_sessions: async_sessionmaker[AsyncSession]
     readiness: Readiness
     gate: Gate
     redis_guard: Guard
@@ -43,49 +49,58 @@ class Resources:
     heartbeats: Counter[str] = field(default_factory=Counter)
 
 
+# The functions below are coroutines though they wait for nothing: FastAPI sends any other to a
+# thread, and a request had four of these.
 def _resources(request: Request) -> Resources:
     resources: Resources = request.app.state.resources
     return resources
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
 
-def _sessions(request: Request) -> async_sessionmaker[AsyncSession]:
+async def _sessions(request: Request) -> async_sessionmaker[AsyncSession]:
     return _resources(request).sessions
 
 
-def _readiness(request: Request) -> Readiness:
+async def _autocommit_sessions(request: Request) -> async_sessionmaker[AsyncSession]:
+    return _resources(request).autocommit_sessions
+
+
+async def _readiness(request: Request) -> Readiness:
     return _resources(request).readiness
 
 
-def _heartbeats(request: Request) -> Counter[str]:
+async def _heartbeats(request: Request) -> Counter[str]:
     return _resources(request).heartbeats
 
 
-def _gate(request: Request) -> Gate:
+async def _gate(request: Request) -> Gate:
     return _resources(request).gate
 
 
-def _offline_after(request: Request) -> timedelta:
-    return timedelta(seconds=_settings(request).offline_after)
+async def _offline_after(request: Request) -> timedelta:
+    settings = await _settings(request)
+    return timedelta(seconds=settings.offline_after)
 
 
-def current_time() -> datetime | None:
+async def current_time() -> datetime | None:
     """Return the time to judge by; None is the database's clock. Override it to travel in time."""
     return None
 
 
-def _circuit(request: Request) -> Circuit:
+async def _circuit(request: Request) -> Circuit:
     return _resources(request).redis_guard.circuit
 
 
-def _pages(request: Request) -> LiveFeed:
+async def _pages(request: Request) -> LiveFeed:
     return _resources(request).pages
 
 
+# For what takes a single statement.
+Autocommit = Annotated[async_sessionmaker[AsyncSession], Depends(_autocommit_sessions)]
 CurrentGate = Annotated[Gate, Depends(_gate)]
 CurrentSettings = Annotated[Settings, Depends(_settings)]
 CurrentTime = Annotated[datetime | None, Depends(current_time)]

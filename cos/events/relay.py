@@ -36,6 +36,11 @@ LOGGER: Final = logging.getLogger(__name__)
 LONGEST_IDLE: Final = 10.0
 # Seconds for one statement: after a loss, all that the streams keep becomes pending again at once.
 RECOVERY_LIMIT: Final = 60.0
+# Seconds between two rounds that published. A round costs as much for one event as for dozens, so
+# one for each commit would fill the process that also serves; the first of a burst does not wait.
+GATHER: Final = 0.01
+# The table grows from nothing: a plan that was kept from then would read all of it for ever.
+PLANS: Final = {"plan_cache_mode": "force_custom_plan"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ def relay_engine(settings: Settings) -> AsyncEngine:
         "idle_in_transaction_timeout": _longest_idle(settings),
         "statement_timeout": max(settings.statement_timeout, RECOVERY_LIMIT),
     }
-    return service_engine(settings.model_copy(update=limits))
+    return service_engine(settings.model_copy(update=limits), parameters=PLANS)
 
 
 class Relay:
@@ -237,6 +242,8 @@ class Relay:
             if look:
                 next_look = clock() + self._settings.event_check_interval
             if not done.has_more:
+                if done.published:
+                    await _until(stop, GATHER)
                 await _until(woken, self._settings.event_poll_interval)
 
     async def _attempt(self, *, look: bool) -> Round | None:

@@ -104,7 +104,7 @@ class AuthorizationMiddleware:
         if given.is_malformed:
             return "The request has an Authorization header that is not one bearer token."
         resources: Resources = scope["app"].state.resources
-        async with resources.sessions.begin() as session:
+        async with resources.autocommit_sessions() as session:
             if given.bearer is not None:
                 found = await holder_of_token(session, given.bearer, api_token=self._api_token)
                 return f"The token {found}." if isinstance(found, Refusal) else found

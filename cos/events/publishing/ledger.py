@@ -7,9 +7,9 @@ it; it ends with the transaction, and with the connection of a process that died
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import or_, select, text, true
+from sqlalchemy import ColumnElement, Select, bindparam, or_, select, text, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cos.events.event import Event
@@ -20,6 +20,45 @@ __all__ = ["Pending", "claim", "mark", "pending", "unmark"]
 NOTHING: Final = "0-0"
 # Those of an event, in the order of its fields.
 COLUMNS: Final = [getattr(OutboxEvent, field.name) for field in fields(Event)]
+
+
+def _first(*columns: Any) -> Select[*tuple[Any, ...]]:
+    """Select from a partition's events that are not published, in their order."""
+    return (
+        select(OutboxEvent.position, *columns)
+        .where(
+            OutboxEvent.partition == EventPartition.partition, OutboxEvent.published_at.is_(None)
+        )
+        .order_by(OutboxEvent.position)
+    )
+
+
+def _claim(condition: ColumnElement[bool]) -> Select[int, str | None]:
+    return (
+        select(EventPartition.partition, EventPartition.last_stream_id)
+        .where(condition)
+        .order_by(EventPartition.partition)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def _pending() -> Select[*tuple[Any, ...]]:
+    first = _first(OutboxEvent.partition, *COLUMNS).limit(bindparam("most")).lateral("first")
+    return (
+        select(first)
+        .select_from(EventPartition)
+        .join(first, true())
+        .where(EventPartition.partition.in_(bindparam("partitions", expanding=True)))
+        .order_by(first.c.partition, first.c.position)
+    )
+
+
+# Made once: to make a statement takes longer than to have it executed. With its limit this stays
+# one look into the index for each partition, however long the backlog.
+HAS_SOME: Final = _first().limit(1).correlate(EventPartition).scalar_subquery().is_not(None)
+CLAIM: Final = _claim(HAS_SOME)
+CLAIM_IDLE_TOO: Final = _claim(or_(HAS_SOME, EventPartition.last_stream_id.is_not(None)))
+PENDING: Final = _pending()
 
 MARK: Final = text(
     """
@@ -68,23 +107,7 @@ async def claim(connection: AsyncConnection, *, idle_too: bool) -> dict[int, str
     Return them, each with the stream id that it has reached. ``idle_too`` adds those that published
     before. What another session has locked is left to it.
     """
-    # With its limit it stays one look into the index for each partition, however long the backlog.
-    first = (
-        select(OutboxEvent.position)
-        .where(
-            OutboxEvent.partition == EventPartition.partition, OutboxEvent.published_at.is_(None)
-        )
-        .order_by(OutboxEvent.position)
-        .limit(1)
-    )
-    has_some = first.correlate(EventPartition).scalar_subquery().is_not(None)
-    has_published = EventPartition.last_stream_id.is_not(None)
-    claimed = await connection.execute(
-        select(EventPartition.partition, EventPartition.last_stream_id)
-        .where(or_(has_some, has_published) if idle_too else has_some)
-        .order_by(EventPartition.partition)
-        .with_for_update(skip_locked=True)
-    )
+    claimed = await connection.execute(CLAIM_IDLE_TOO if idle_too else CLAIM)
     return {row.partition: row.last_stream_id for row in claimed}
 
 
@@ -96,25 +119,11 @@ async def pending(
     Up to ``limit`` of each; those that have none are left out. It has to be a statement of its own:
     that of the claim may have begun before the session that held a partition until then committed.
     """
-    first = (
-        select(OutboxEvent.position, OutboxEvent.partition, *COLUMNS)
-        .where(
-            OutboxEvent.partition == EventPartition.partition, OutboxEvent.published_at.is_(None)
-        )
-        .order_by(OutboxEvent.position)
-        .limit(limit)
-        .lateral("first")
-    )
-    rows = await connection.execute(
-        select(first)
-        .select_from(EventPartition)
-        .join(first, true())
-        .where(EventPartition.partition.in_(partitions))
-        .order_by(first.c.partition, first.c.position)
-    )
+    values = {"partitions": list(partitions), "most": limit}
+    rows = await connection.execute(PENDING, values)
     found: dict[int, list[Pending]] = defaultdict(list)
-    for position, partition, *values in rows:
-        found[partition].append(Pending(position, Event(*values)))
+    for position, partition, *facts in rows:
+        found[partition].append(Pending(position, Event(*facts)))
     return dict(found)
 
 

@@ -37,8 +37,8 @@ async def follow(
     places = dict.fromkeys(STREAMS, since) if since else await _ends(client)
     lost = False
     while True:
-        # redis-py looks into its connection under a time limit of 0 seconds; a cancellation that was
-        # asked for just before is taken for the end of that limit, and lost.
+        # redis-py looks into its connection under a time limit of 0 seconds, and takes a
+        # cancellation that was asked for just before for the end of that limit: it is lost.
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise asyncio.CancelledError

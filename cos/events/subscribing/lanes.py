@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -26,7 +26,8 @@ class _Lane:
 class Lanes:
     """Holds entries and works them off; one task for each module that has something to do.
 
-    ``done`` is called with an entry when its event is committed, dropped or buried. Who reads waits
+    ``done`` is called with an entry when its event is committed, dropped or buried; the entry stays
+    among those that are held until `forget`. Who reads waits
     for `room`: no more than ``settings.capacity`` entries are held, not counting those of modules
     that wait for their next attempt, so that these keep nobody from anything. One module holds up
     to ``settings.depth``; what is beyond is left to the table, where it stands as well.
@@ -37,7 +38,7 @@ class Lanes:
         handling: Handling,
         settings: SubscriberSettings,
         facts: SubscriberFacts,
-        done: Callable[[Entry], Awaitable[None]],
+        done: Callable[[Entry], None],
     ) -> None:
         self._handling = handling
         self._settings = settings
@@ -87,6 +88,11 @@ class Lanes:
         lane = self._lane(module_id)
         lane.wanted = max(lane.wanted, newest)
 
+    def forget(self, entry: Entry) -> None:
+        """Hold the entry no longer: should it come again, it is taken for another one."""
+        self._held.pop((entry.stream, entry.id), None)
+        self._facts.held = len(self._held)
+
     async def drain(self) -> None:
         """Wait until there is nothing left to do; with the handling stopped, until it has ended."""
         while self._tasks:
@@ -122,7 +128,7 @@ class Lanes:
             # In the same breath as the last look: whoever adds after it makes a lane of its own.
             del self._lanes[key]
             for entry, _ in lane.entries:
-                self._forget(entry)
+                self.forget(entry)
             self._handling.changed.set()
 
     async def _step(self, key: UUID | None, lane: _Lane) -> bool:
@@ -130,9 +136,9 @@ class Lanes:
             entry, found = lane.entries[0]
             if not await self._settled(entry, found):
                 return False
-            await self._done(entry)
             lane.entries.popleft()
-            self._forget(entry)
+            self._done(entry)
+            self._handling.changed.set()
             return True
         wanted, lane.wanted = lane.wanted, 0
         return wanted > 0 and key is not None and await self._handling.catch_up(key, wanted)
@@ -141,11 +147,6 @@ class Lanes:
         if isinstance(found, Event):
             return await self._handling.settle(found)
         return await self._handling.bury(entry, found)
-
-    def _forget(self, entry: Entry) -> None:
-        self._held.pop((entry.stream, entry.id), None)
-        self._facts.held = len(self._held)
-        self._handling.changed.set()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

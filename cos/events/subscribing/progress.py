@@ -5,7 +5,7 @@ All functions work in the caller's transaction.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from sqlalchemy import (
@@ -16,8 +16,8 @@ from sqlalchemy import (
     cast,
     func,
     literal,
-    or_,
     select,
+    text,
     true,
     update,
 )
@@ -42,6 +42,18 @@ __all__ = [
     "standing",
     "stored_sequence",
 ]
+
+# As text: it is executed for every event, and to make the statement would take longer than that.
+ADVANCE: Final = text(
+    """
+    UPDATE subscriptions SET sequence = :sequence, updated_at = now()
+    WHERE group_name = :group_name AND module_id = :module_id
+        AND sequence = CAST(:sequence AS bigint) - 1
+        AND (failed_sequence IS DISTINCT FROM :sequence OR not_before <= clock_timestamp())
+    RETURNING CASE WHEN failed_sequence = :sequence THEN attempts ELSE 0 END,
+        set_config('idle_in_transaction_session_timeout', :idle_limit, true)
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +111,13 @@ async def advance(
     that the event is done. The transaction may be idle for ``idle_limit`` seconds: a frozen process
     holds the lock no longer than that.
     """
-    due = or_(
-        Subscription.failed_sequence.is_distinct_from(event.sequence),
-        Subscription.not_before <= func.clock_timestamp(),
-    )
-    row = (
-        await session.execute(
-            update(Subscription)
-            .where(*_row(group, event.module_id), Subscription.sequence == event.sequence - 1, due)
-            .values(sequence=event.sequence, updated_at=func.now())
-            .returning(
-                _failures(event.sequence),
-                _idle_limit(idle_limit),
-            )
-            .execution_options(synchronize_session=False)
-        )
-    ).one_or_none()
+    values = {
+        "group_name": group,
+        "module_id": event.module_id,
+        "sequence": event.sequence,
+        "idle_limit": _milliseconds(idle_limit),
+    }
+    row = (await session.execute(ADVANCE, values)).one_or_none()
     return await standing(session, group, event) if row is None else Turn(row[0] + 1)
 
 
@@ -150,7 +153,8 @@ async def standing(session: AsyncSession, group: str, event: Event) -> Outcome:
 
 async def limit_idling(session: AsyncSession, seconds: float) -> None:
     """Let the transaction be idle for ``seconds``, not for what the connection says."""
-    await session.execute(select(_idle_limit(seconds)))
+    limit = func.set_config("idle_in_transaction_session_timeout", _milliseconds(seconds), True)
+    await session.execute(select(limit))
 
 
 async def stored_sequence(session: AsyncSession, group: str, module_id: UUID) -> int:
@@ -224,9 +228,8 @@ def _row(group: str, module_id: UUID) -> tuple[ColumnElement[bool], ColumnElemen
     return (Subscription.group_name == group, Subscription.module_id == module_id)
 
 
-def _idle_limit(seconds: float) -> ColumnElement[str]:
-    limit = f"{max(1, round(seconds * 1000))}ms"
-    return func.set_config("idle_in_transaction_session_timeout", limit, True)
+def _milliseconds(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"
 
 
 def _failures(sequence: int) -> ColumnElement[int]:

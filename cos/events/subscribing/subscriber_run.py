@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from cos.events.event import PARTITIONS
+from cos.events.subscribing.acknowledging import Acknowledging
 from cos.events.subscribing.consumer_group import FIRST, STREAMS, ConsumerGroup, GroupMissingError
 from cos.events.subscribing.delivery import Handler
 from cos.events.subscribing.entry import Entry
@@ -78,7 +79,8 @@ class SubscriberRun:
         handling = Handling(
             group, handle, sessions=sessions, settings=settings, facts=facts, stop=self._ending
         )
-        self._lanes = Lanes(handling, settings, facts, self._acknowledge)
+        self._lanes = Lanes(handling, settings, facts, self._done)
+        self._acknowledging = Acknowledging(self._streams, self._lanes.forget)
         self._replaying = Replaying(
             group, handle, sessions=sessions, settings=settings, facts=facts
         )
@@ -122,6 +124,7 @@ class SubscriberRun:
             await asyncio.wait([replays, drained])
         with suppress(*LOST, TimeoutError):
             async with asyncio.timeout(FAREWELL):
+                await self._acknowledging.drain()
                 await self._streams.give_back(idle=LONG_IDLE)
 
     async def _follow(self) -> None:
@@ -135,7 +138,7 @@ class SubscriberRun:
                     self._ready.set()
                     self._found("the streams")
                 free = await self._lanes.room(PARTITIONS)
-                await self._take(
+                self._take(
                     await self._streams.read(count=free // PARTITIONS, block=self._settings.block)
                 )
             except GroupMissingError:
@@ -161,7 +164,7 @@ class SubscriberRun:
         # An answer that never arrived has been given to this consumer nevertheless; the client
         # asks once more by itself, and nobody sees an error. What is held already is ignored.
         count = self._settings.capacity // PARTITIONS
-        await self._take(await self._streams.delivered(count=count))
+        self._take(await self._streams.delivered(count=count))
 
     async def _look(self) -> None:
         """Have handled what the table has beyond the group's progress."""
@@ -209,7 +212,7 @@ class SubscriberRun:
             entries, place = await self._streams.claim(
                 stream, min_idle=self._settings.min_idle, count=count, start=place
             )
-            await self._take(entries)
+            self._take(entries)
             if place == FIRST:
                 return
 
@@ -228,20 +231,16 @@ class SubscriberRun:
                 await self._missed("the dead letters", error)
             await pause(self._ending, self._settings.replay_every)
 
-    async def _take(self, entries: Iterable[Entry]) -> None:
+    def _take(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
             if entry.fields:
                 self._lanes.add(entry)
             else:
                 # Trimmed while it was pending: its event is in the table.
-                await self._acknowledge(entry)
+                self._done(entry)
 
-    async def _acknowledge(self, entry: Entry) -> None:
-        try:
-            await self._streams.acknowledge(entry)
-        except (RedisError, OSError) as error:
-            # It will be claimed, found to be done, and acknowledged then.
-            LOGGER.debug("%s is done and not acknowledged: %s", entry.place, reason_of(error))
+    def _done(self, entry: Entry) -> None:
+        self._acknowledging.add(entry)
 
     async def _missed(self, what: str, error: Exception) -> None:
         # Once for each outage, not once a second. A lock is held by who handles the module.

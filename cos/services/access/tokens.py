@@ -37,6 +37,8 @@ __all__ = [
 
 # How far last_used_at may lag behind: a write at every request would make each one a write.
 LAG: Final = timedelta(minutes=1)
+# Made once: requests without a token ask it each.
+WAS_EVER_CREATED: Final = select(exists().select_from(ApiToken))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ async def touch(session: AsyncSession, token_id: UUID) -> None:
 
 async def was_ever_created(session: AsyncSession) -> bool:
     """Tell whether there is, or was, any token."""
-    return bool(await session.scalar(select(exists().select_from(ApiToken))))
+    return bool(await session.scalar(WAS_EVER_CREATED))
 
 
 async def is_any_good(session: AsyncSession) -> bool:

@@ -1,10 +1,14 @@
 """An application with what goes on beside its requests."""
 
+import inspect
+
 import pytest
+from fastapi.params import Depends
 from redis.asyncio import Redis
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cos.api import resources
 from cos.app import create_app
 from cos.events.event import partition_of
 from cos.models import OutboxEvent
@@ -27,10 +31,10 @@ async def test_a_module_that_is_registered_is_published(
             return [str(event.module_id) for events in found for event in events] == [module_id]
 
         await eventually(is_published)
-        resources = app.state.resources
+        made_once = app.state.resources
 
-    assert resources.relay.facts.published <= 1
-    assert resources.redis_guard.circuit.state == "closed"
+    assert made_once.relay.facts.published <= 1
+    assert made_once.redis_guard.circuit.state == "closed"
 
 
 @pytest.mark.parametrize("redis", ["refuses", "is silent"])
@@ -66,3 +70,16 @@ async def test_without_its_background_an_application_publishes_nothing(
 
     assert relay is None
     assert await async_redis_client.keys() == []
+
+
+def test_no_dependency_of_a_request_is_sent_to_a_thread() -> None:
+    annotated = [getattr(resources, name) for name in resources.__all__]
+    dependencies = [
+        mark.dependency
+        for alias in annotated
+        for mark in getattr(alias, "__metadata__", ())
+        if isinstance(mark, Depends)
+    ]
+
+    assert dependencies
+    assert all(map(inspect.iscoroutinefunction, [*dependencies, resources.current_time]))
