@@ -19,7 +19,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    with serving() as running:
+    # It lives for longer than a test, and so must not be subscribed to the Redis of one.
+    with serving(REDIS_URL="unix:///nowhere.sock") as running:
         yield running
 
 

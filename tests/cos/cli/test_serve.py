@@ -118,16 +118,21 @@ def test_with_a_token_it_listens_on_every_address(guarded: tuple[Served, list[in
 def test_an_unexpected_error_is_logged_with_its_request_and_answered_as_a_problem(
     db_session: Session,
 ) -> None:
-    db_session.connection().exec_driver_sql("ALTER TABLE modules RENAME TO elsewhere")
+    db_session.connection().exec_driver_sql(
+        "ALTER TABLE modules ALTER version TYPE bytea USING version::bytea"
+    )
     db_session.commit()
+    body = ModuleFactory.payload()
     with serving() as served:
-        status, headers, document = served.ask("GET", "/cc/modules", **{"X-Request-ID": "mine-3"})
+        status, headers, document = served.ask(
+            "POST", "/cc/modules", body, **{"X-Request-ID": "mine-3"}
+        )
         served.stop()
     (line,) = [line for line in served.log.splitlines() if "Exception in ASGI" in line]
 
     assert (status, document["status"], headers["x-request-id"]) == (500, 500, "mine-3")
     assert "ERROR uvicorn.error [mine-3]" in line
-    assert "UndefinedTable" in served.log
+    assert "DatatypeMismatch" in served.log
     assert "(open to this machine: no access token was ever created)\n" in served.log
 
 
