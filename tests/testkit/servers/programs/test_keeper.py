@@ -292,8 +292,9 @@ def test_a_server_inherits_no_variable_no_file_and_no_terminal_of_ours(
         os.set_inheritable(inherited.fileno(), True)
         kept = launched(server_folder, myself)
         process = Path(f"/proc/{server_of(server_folder).pid}")
+        # A program that is just being loaded has no environment yet, then its libraries open.
+        wait_until((process / "environ").read_text)
         environment = (process / "environ").read_text().rstrip("\0").split("\0")
-        # A program that is just being loaded has its libraries open for a moment.
         wait_until(lambda: {path.name for path in (process / "fd").iterdir()} == {"0", "1", "2"})
         session = os.getsid(int(process.name))
         stop_all([kept])
