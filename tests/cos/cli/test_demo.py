@@ -15,7 +15,7 @@ def test_the_demonstration_shows_modules_that_live() -> None:
 
     with serving(command="demo") as served:
         wait_until(lambda: len(re.findall(r'class="state healthy"', shown())) >= 3)
-        names = re.findall(r'<th scope="row">([^<]+)</th>', shown())
+        names = re.findall(r'<th scope="row"><bdi>([^<]+)</bdi></th>', shown())
         code = served.stop()
 
     assert names == sorted(names)
