@@ -38,7 +38,7 @@ def with_tried_connections(engine: Engine, *, trusted: float = TRUSTED) -> None:
             if idle >= trusted or _has_something_to_read(connection.driver_connection.fileno()):
                 engine.dialect.do_ping(connection)
         except Error as error:
-            if not engine.dialect.is_disconnect(error, connection, None):
+            if not (connection.closed or connection.broken):
                 raise
             raise InvalidatePoolError from error
 
