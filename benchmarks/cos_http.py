@@ -107,12 +107,16 @@ async def main() -> None:
         name = f"benchmark-{label}-{next(numbers)}"
         return "POST", "/cc/modules", json.dumps({"name": name, "version": "1.0.0"})
 
+    def change() -> tuple[str, str, str]:
+        return "PATCH", f"/cc/modules/{next(ids)}", json.dumps({"version": f"1.{next(numbers)}"})
+
     with served() as port:
         async with Connection(port) as connection:
             made = [json.loads((await connection.ask(*create()))[1])["id"] for _ in range(200)]
         ids = itertools.cycle(made)
         requests: dict[str, Request] = {
             "create a module": create,
+            "change a module": change,
             "read a module": lambda: ("GET", f"/cc/modules/{next(ids)}", ""),
             "heartbeat": lambda: ("POST", f"/cc/modules/{next(ids)}/heartbeat", ""),
         }

@@ -38,6 +38,8 @@ def with_tried_connections(engine: Engine, *, trusted: float = TRUSTED) -> None:
             if idle >= trusted or _has_something_to_read(connection.driver_connection.fileno()):
                 engine.dialect.do_ping(connection)
         except Error as error:
+            if not (connection.closed or connection.broken):
+                raise
             raise InvalidatePoolError from error
 
 

@@ -5,7 +5,7 @@ import inspect
 import pytest
 from fastapi.params import Depends
 from redis.asyncio import Redis
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from cos.api import resources
@@ -83,3 +83,16 @@ def test_no_dependency_of_a_request_is_sent_to_a_thread() -> None:
 
     assert dependencies
     assert all(map(inspect.iscoroutinefunction, [*dependencies, resources.current_time]))
+
+
+async def test_a_single_statement_leaves_no_transaction_to_end(
+    settings: Settings, db_session: Session
+) -> None:
+    app = create_app(settings)
+    async with client_of(app), app.state.resources.autocommit_sessions() as session:
+        pid = await session.scalar(text("SELECT pg_backend_pid()"))
+        state = db_session.scalar(
+            text("SELECT state FROM pg_stat_activity WHERE pid = :pid"), {"pid": pid}
+        )
+
+    assert state == "idle"

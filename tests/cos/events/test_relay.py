@@ -397,10 +397,13 @@ async def test_a_relay_has_one_connection_of_its_own_that_may_work_long_and_not_
     async with engine.connect() as connection:
         idle = await connection.scalar(text("SHOW idle_in_transaction_session_timeout"))
         statement = await connection.scalar(text("SHOW statement_timeout"))
+        plans = await connection.scalar(text("SHOW plan_cache_mode"))
     pool = engine.pool
     await engine.dispose()
 
     assert (idle, statement) == ("10s", "1min")
+    # A plan from when the table was empty would read all of it.
+    assert plans == "force_custom_plan"
     assert pool is not None
     assert "Pool size: 1 " in pool.status()
 
