@@ -118,6 +118,7 @@ def test_a_session_of_the_reset_that_the_test_ended_is_no_hindrance(
 
 
 def _exchanged_after(database: Journalled, statement: str) -> bool:
+    _ = database.contents()  # what a first look at a database writes, hints and the like
     alone, replaced = database.server.connect(), database.replaced
     with alone:
         alone.execute("SELECT 1")
@@ -140,8 +141,6 @@ def test_what_was_written_to_is_exchanged(database: Journalled, statement: str) 
 
 
 def test_what_was_only_read_is_not_exchanged(database: Journalled) -> None:
-    _ = database.contents()  # what a first look writes, hints and the like
-
     # The server is the neighbours' as well: what they write meanwhile counts too.
     assert any(not _exchanged_after(database, "SELECT * FROM people") for _ in range(50))
 
