@@ -4,8 +4,9 @@ import logging
 import signal
 import socket
 import time
+from logging.config import dictConfig
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import click
 import uvicorn
@@ -18,6 +19,7 @@ from cos.app import create_app
 from cos.cli.database import committed, telling_failures
 from cos.cli.listening import Address, addresses_of, host_and_port, listen, reachable_by_others
 from cos.cli.outcome import WRONG_USE, configuration, fail
+from cos.cli.workers import supervise
 from cos.services.access import tokens
 from cos.settings import Settings
 
@@ -48,12 +50,21 @@ PORT: Final = click.option(
 @click.command()
 @HOST
 @PORT
-def command(host: str, port: int) -> None:
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Processes that serve; each has connections of its own.",
+)
+def command(host: str, port: int, workers: int) -> None:
     """Serve the control center until SIGTERM or Ctrl-C."""
-    serve(configuration(Settings), host, port)
+    serve(configuration(Settings), host, port, workers=workers)
 
 
-def serve(settings: Settings, host: str, port: int, *, examples: bool = False) -> None:
+def serve(
+    settings: Settings, host: str, port: int, *, workers: int = 1, examples: bool = False
+) -> None:
     """Serve until a signal ends it; with ``examples`` among example modules that live."""
     addresses = addresses_of(host, port)
     access = _access(settings, host, addresses)
@@ -61,7 +72,11 @@ def serve(settings: Settings, host: str, port: int, *, examples: bool = False) -
         where = f"http://{host_and_port(listener)}"
         for line in (f"Serving {where}{ROOT} ({access})", f"The board is at {where}/"):
             click.echo(written(LOGGER, line) if settings.log_format == "json" else line, err=True)
-    _run(create_app(settings, background=True, examples=examples), settings, listeners)
+    if workers == 1:
+        _run(settings, listeners, examples)
+    else:
+        dictConfig(_log_config(settings))
+        supervise(workers, _run, settings, listeners, examples)
 
 
 def _access(settings: Settings, host: str, addresses: list[Address]) -> str:
@@ -131,16 +146,19 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def _run(app: FastAPI, settings: Settings, listeners: list[socket.socket]) -> None:
+def _log_config(settings: Settings) -> dict[str, Any]:
+    return log_config(settings.log_level, log_format=settings.log_format, hidden=settings.secrets)
+
+
+def _run(settings: Settings, listeners: list[socket.socket], examples: bool) -> None:  # noqa: FBT001 - pickled as it is
+    app = create_app(settings, background=True, examples=examples)
     config = uvicorn.Config(
         app,
         lifespan="on",
         loop="asyncio",
         http="h11",
         ws="none",
-        log_config=log_config(
-            settings.log_level, log_format=settings.log_format, hidden=settings.secrets
-        ),
+        log_config=_log_config(settings),
         # The application logs its requests itself: without queries, and with their ids.
         access_log=False,
         server_header=False,
