@@ -5,10 +5,12 @@ from datetime import timedelta
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
+from pydantic import SecretStr
 from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlalchemy.orm import Session
 
+from cos.app import create_app
 from cos.board.contents import events_part
 from cos.db.engine import service_engine
 from cos.models import ApiToken, HealthState
@@ -183,3 +185,23 @@ async def test_a_page_hears_nothing_more_soon_after_its_token_was_revoked(
         heard = await asyncio.wait_for(listening, 30)
 
     assert heard.text == "retry: 1000\n\n"
+
+
+async def test_without_the_database_each_part_says_so_and_the_page_is_there(
+    settings: Settings, closed_port: int
+) -> None:
+    nowhere = settings.sqlalchemy_url.set(port=closed_port).render_as_string(hide_password=False)
+    # A token of the environment: nothing has to be looked up to let the request in.
+    lost = settings.model_copy(
+        update={"database_url": SecretStr(nowhere), "api_token": SecretStr("s3cret-token")}
+    )
+    token = {"Authorization": "Bearer s3cret-token"}
+    async with client_of(create_app(lost)) as client:
+        page = await client.get("/", headers=token)
+        parts = [await client.get(part, headers=token) for part in PARTS]
+
+    assert page.status_code == 200
+    assert page.text.count("The database cannot be reached just now.") == 4
+    assert "Redis connected" in _texts(page.text)
+    assert [part.status_code for part in parts] == [200] * 4
+    assert ["cannot be reached just now" in part.text for part in parts] == [True] * 4
