@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -361,4 +362,4 @@ def test_the_factories_of_the_control_center_have_no_defect() -> None:
     done = called("doctor", "--select", "factories", "tests/cos", folder=ROOT)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "in 2 factories" in done.stdout
+    assert re.search(r"in [1-9]\d* factories", done.stdout)
