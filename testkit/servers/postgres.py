@@ -74,6 +74,9 @@ _SETTINGS: Final = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "listen_addresses": LOOPBACK,
+    # CREATE and DROP DATABASE wait for every backend, also for one that is still waiting for a
+    # password. A pool of a suspended event loop may have left it there between two tests.
+    "authentication_timeout": "5s",
     # Whose statement changed what all databases share (testkit/isolation/statement_log.py).
     "log_statement": "ddl",
     "log_line_prefix": "%m [%p] db=%d ",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import socket
 import stat
+import struct
 import subprocess
 from pathlib import Path
 
@@ -48,6 +50,7 @@ def listening(port: int) -> set[str]:
         ("server_encoding", "UTF8"),
         ("TimeZone", "UTC"),
         ("DateStyle", "ISO, MDY"),
+        ("authentication_timeout", "5s"),
     ],
 )
 def test_the_server_waits_for_no_disk_and_speaks_what_the_journal_wants(
@@ -171,3 +174,21 @@ def test_a_database_is_made_anew_also_while_somebody_is_connected(
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(quoted))
 
     assert found == (None,)
+
+
+@pytest.mark.slow
+def test_a_client_that_never_answers_for_its_password_holds_up_no_database(
+    postgres_server: PostgresServer,
+) -> None:
+    with socket.create_connection(("127.0.0.1", postgres_server.port), timeout=60) as silent:
+        start = struct.pack("!I", 196608) + b"user\0postgres\0database\0postgres\0\0"
+        silent.sendall(struct.pack("!I", len(start) + 4) + start)
+        asked = silent.recv(100)
+        with postgres_server.connect() as connection:
+            connection.execute("CREATE DATABASE passing")
+            connection.execute("DROP DATABASE passing")
+        ended = silent.recv(1_000)
+
+    # Dropping waits for every session; the server had to give this one up.
+    assert b"SCRAM-SHA-256" in asked
+    assert ended == b""
