@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from cos.events.correlation import correlate
+from cos.events.pausing import pause
 
 __all__ = ["Background", "Job"]
 
@@ -74,17 +75,11 @@ class Background:
             except Exception:
                 if clock() - began > SOUND_AFTER:
                     pauses = self._growing()
-                pause = next(pauses)
-                LOGGER.exception("%s failed and is started again in %g s", name, pause)
-                await self._pause(pause)
+                seconds = next(pauses)
+                LOGGER.exception("%s failed and is started again in %g s", name, seconds)
+                await pause(self._stop, seconds)
             else:
                 return
 
     def _growing(self) -> Iterator[float]:
         return chain(self._pauses, repeat(self._pauses[-1]))
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._stop.wait(), seconds)
-        except TimeoutError:
-            return

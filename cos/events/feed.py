@@ -4,13 +4,14 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from cos.events.event import LIVE_CHANNEL
+from cos.events.pausing import pause
 
 __all__ = ["LiveFeed", "Reader"]
 
@@ -42,7 +43,7 @@ class Reader:
 
     async def rest(self, seconds: float) -> None:
         """Wait, not longer than until it is closed."""
-        await _wait(self._closing, seconds)
+        await pause(self._closing, seconds)
 
     def tell(self, *topics: str) -> None:
         """Remember that these changed; a page that is slow is told once, however often."""
@@ -51,7 +52,7 @@ class Reader:
 
     async def changed(self, *, within: float) -> list[str]:
         """Return what changed, sorted, as soon as anything did; [] after ``within`` seconds."""
-        await _wait(self._told, within)
+        await pause(self._told, within)
         self._told.clear()
         topics, self._topics = sorted(self._topics), set()
         return topics
@@ -111,7 +112,7 @@ class LiveFeed:
                     LOGGER.warning("the live channel is lost: %s", type(error).__name__)
                     self.connected = False
                     self.tell("summary")
-                await _wait(stop, self._pause)
+                await pause(stop, self._pause)
 
     async def _listen(self, stop: asyncio.Event) -> None:
         async with self._redis.pubsub() as channel:
@@ -136,10 +137,3 @@ def _topics(data: bytes | str) -> Iterator[str]:
     if kind in TOPICS:
         yield TOPICS[kind]
         yield "summary"
-
-
-async def _wait(happens: asyncio.Event, seconds: float) -> None:
-    """Return when it happens, at the latest after so many seconds."""
-    if not happens.is_set():
-        with suppress(TimeoutError):
-            await asyncio.wait_for(happens.wait(), seconds)

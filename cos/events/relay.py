@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from cos.db.engine import service_engine
 from cos.db.failures import reason
 from cos.events.event import Event
+from cos.events.pausing import pause
 from cos.events.publishing import ledger
 from cos.events.publishing.guard import CircuitOpenError, Guard, is_failure
 from cos.events.publishing.ledger import Pending
@@ -229,22 +230,22 @@ class Relay:
         while not stop.is_set():
             # Before the round: what is committed in its course may be too late for it.
             woken.clear()
-            pause = self._guard.circuit.retry_in
-            if pause:
-                await _until(stop, pause)
+            wait = self._guard.circuit.retry_in
+            if wait:
+                await pause(stop, wait)
                 continue
             look = clock() >= next_look
             done = await self._attempt(look=look)
             if done is None or done.has_failed:
                 # Notified or not: what failed is given a rest.
-                await _until(stop, self._settings.event_poll_interval)
+                await pause(stop, self._settings.event_poll_interval)
                 continue
             if look:
                 next_look = clock() + self._settings.event_check_interval
             if not done.has_more:
                 if done.published:
-                    await _until(stop, GATHER)
-                await _until(woken, self._settings.event_poll_interval)
+                    await pause(stop, GATHER)
+                await pause(woken, self._settings.event_poll_interval)
 
     async def _attempt(self, *, look: bool) -> Round | None:
         try:
@@ -263,10 +264,3 @@ def _longest_idle(settings: Settings) -> float:
 async def _pass_on(stop: asyncio.Event, woken: asyncio.Event) -> None:
     await stop.wait()
     woken.set()
-
-
-async def _until(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from cos.events.pausing import pause
 from cos.models import HealthState
 from cos.services import health, modules
 from cos.services.errors import NameTakenError, UnknownModuleError
@@ -98,8 +99,7 @@ class Examples:
             for move in moves(EXAMPLES, tick):
                 if move.name in known and not await self._made(known[move.name], move):
                     known.pop(move.name)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._tick)
+            await pause(stop, self._tick)
 
     async def register(self) -> dict[str, UUID]:
         """Return the ids of the example modules by name; those that are missing are registered."""

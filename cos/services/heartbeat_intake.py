@@ -17,8 +17,9 @@ from redis.exceptions import RedisError, ResponseError
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from cos.events.pausing import pause
 from cos.services.heartbeat_entry import Arrival, MalformedHeartbeatError, in_order, read
-from cos.services.periodic import QUIET, pause
+from cos.services.periodic import QUIET
 from cos.services.seldom import Seldom
 from cos.services.state_changes import lock, store
 from cos.services.transitions import Heard, hear

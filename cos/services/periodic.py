@@ -7,21 +7,14 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from cos.events.pausing import pause
 from cos.services.seldom import Seldom
 
-__all__ = ["QUIET", "pause", "repeat"]
+__all__ = ["QUIET", "repeat"]
 
 LOGGER: Final = logging.getLogger(__name__)
 QUIET: Final = 60.0
 """Seconds for which a log is silent about what goes on and on, after a line about it."""
-
-
-async def pause(stop: asyncio.Event, seconds: float) -> None:
-    """Return after ``seconds``, or as soon as ``stop`` is set."""
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
 
 
 async def repeat(

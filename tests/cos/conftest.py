@@ -63,7 +63,7 @@ def silent_port() -> Iterator[int]:
 
 @pytest.fixture
 async def sessions(settings: Settings) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    """Sessions as the service has them, with connections for several subscribers."""
+    """Sessions as the service has them, with connections for many tasks at once."""
     engine = service_engine(settings.model_copy(update={"database_pool_size": 20}))
     yield async_sessionmaker(engine, expire_on_commit=False)
     await engine.dispose()

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from cos.db.failures import reason
+from cos.events.pausing import pause
 from cos.models import OutboxEvent
 
 __all__ = ["Pruning"]
@@ -49,7 +50,7 @@ class Pruning:
                 LOGGER.warning("Old events were not removed this time: %s", reason(error))
                 is_done = True
             if is_done:
-                await self._rest(stop)
+                await pause(stop, self._interval)
 
     async def prune(self) -> int:
         """Remove one batch, the oldest first; return how many events it had."""
@@ -70,9 +71,3 @@ class Pruning:
         async with self._sessions.begin() as session:
             result = await session.execute(statement)
         return result.rowcount if isinstance(result, CursorResult) else 0
-
-    async def _rest(self, stop: asyncio.Event) -> None:
-        try:
-            await asyncio.wait_for(stop.wait(), self._interval)
-        except TimeoutError:
-            return

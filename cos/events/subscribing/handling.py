@@ -14,13 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from cos.events.correlation import correlate
 from cos.events.event import Event
+from cos.events.pausing import pause
 from cos.events.subscribing.burial import bury_entry, record_failure
 from cos.events.subscribing.delivery import Delivery, Handler
 from cos.events.subscribing.entry import Entry
 from cos.events.subscribing.facts import SubscriberFacts
 from cos.events.subscribing.failure import Unprocessable, reason_of
 from cos.events.subscribing.guarded import guarded
-from cos.events.subscribing.pausing import pause
 from cos.events.subscribing.progress import Turn, advance, missing, pass_over, stored_sequence
 from cos.events.subscribing.retry import retry_delay
 from cos.events.subscribing.standing import Again, Behind, Done, Outcome, Unavailable, Wait

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from cos.events.event import PARTITIONS
+from cos.events.pausing import pause
 from cos.events.subscribing.acknowledging import Acknowledging
 from cos.events.subscribing.consumer_group import FIRST, STREAMS, ConsumerGroup, GroupMissingError
 from cos.events.subscribing.delivery import Handler
@@ -23,7 +24,6 @@ from cos.events.subscribing.facts import SubscriberFacts
 from cos.events.subscribing.failure import reason_of
 from cos.events.subscribing.handling import Handling
 from cos.events.subscribing.lanes import Lanes
-from cos.events.subscribing.pausing import pause
 from cos.events.subscribing.progress import begin_group, lagging
 from cos.events.subscribing.replaying import Replaying
 from cos.events.subscribing.subscriber_settings import SubscriberSettings
@@ -177,8 +177,7 @@ class SubscriberRun:
 
     async def _look_now_and_then(self) -> None:
         while not self._ending.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._reconcile.wait(), self._settings.reconcile_every)
+            await pause(self._reconcile, self._settings.reconcile_every)
             self._reconcile.clear()
             try:
                 # Without Redis as well: events are late then, and come nevertheless.

@@ -1,28 +1,17 @@
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator
 
-import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
-from cos.db.engine import service_engine
 from cos.models import HealthState, HealthStatus, Module, OutboxEvent
 from cos.services import modules
 from cos.services.examples import EXAMPLES, Examples, moves
-from cos.settings import Settings
 from tests.cos.factories import ModuleFactory
 
 LONG = 30.0
-
-
-@pytest.fixture
-async def sessions(settings: Settings) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    engine = service_engine(settings)
-    yield async_sessionmaker(engine, expire_on_commit=False)
-    await engine.dispose()
 
 
 def test_every_example_beats_and_some_fall_ill_or_silent_or_release() -> None:

@@ -1,6 +1,6 @@
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,27 +8,18 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
-from cos.db.engine import service_engine
 from cos.models import HealthReason, HealthRecord, HealthState
 from cos.services import health, health_history, modules
 from cos.services.errors import UnknownModuleError
 from cos.services.health import Heartbeat
 from cos.services.health_history import Pruning, page, prune
 from cos.services.watcher import announce_silent
-from cos.settings import Settings
 from tests.cos.factories import ModuleFactory
 from tests.cos.waiting import until
 
 NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)
 MOMENT = timedelta(microseconds=1)
-
-
-@pytest.fixture
-async def sessions(settings: Settings) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    engine = service_engine(settings)
-    yield async_sessionmaker(engine, expire_on_commit=False)
-    await engine.dispose()
 
 
 def _recorded(session: Session, module_id: uuid.UUID, *times: object) -> None:

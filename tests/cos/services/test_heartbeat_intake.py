@@ -14,7 +14,6 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
-from cos.db.engine import service_engine
 from cos.db.redis_client import service_redis
 from cos.models import HealthRecord, HealthState, HealthStatus, Module, OutboxEvent
 from cos.services import health, heartbeat_intake
@@ -32,13 +31,6 @@ CUT = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE application_name = 'cos' AND datname = current_database()"
 )
-
-
-@pytest.fixture
-async def sessions(settings: Settings) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    engine = service_engine(settings)
-    yield async_sessionmaker(engine, expire_on_commit=False)
-    await engine.dispose()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -11,7 +11,6 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
-from cos.db.engine import service_engine
 from cos.events.correlation import correlate
 from cos.events.event import partition_of
 from cos.events.outbox import event_of
@@ -22,14 +21,6 @@ from cos.services.modules import NewModule
 from cos.settings import Settings
 from testkit.core.naming import UniqueNames
 from tests.cos.factories import ModuleFactory
-
-
-@pytest.fixture
-async def sessions(settings: Settings) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    """Sessions as the service has them, whose objects stay readable after the commit."""
-    engine = service_engine(settings)
-    yield async_sessionmaker(engine, expire_on_commit=False)
-    await engine.dispose()
 
 
 def _stored(session: Session) -> Sequence[OutboxEvent]:

@@ -4,17 +4,7 @@ import logging
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from cos.services.periodic import pause, repeat
-
-
-async def test_a_pause_ends_when_it_is_asked_to_or_by_itself() -> None:
-    stop = asyncio.Event()
-    await pause(stop, 0.001)
-    asyncio.get_running_loop().call_soon(stop.set)
-    async with asyncio.timeout(10):
-        await pause(stop, 3_600)
-
-    assert stop.is_set()
+from cos.services.periodic import repeat
 
 
 async def test_work_goes_on_through_an_outage_with_one_line_about_it(

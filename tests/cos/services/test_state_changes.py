@@ -1,22 +1,19 @@
 """What a heartbeat stores and announces, what it costs, and whom it waits for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
-from cos.db.engine import service_engine
 from cos.models import HealthReason, HealthRecord, HealthState, HealthStatus, Module, OutboxEvent
 from cos.services import health, modules
 from cos.services.health import Heartbeat
 from cos.services.state_changes import lock, store
 from cos.services.transitions import Heard, hear
-from cos.settings import Settings
 from testkit.isolation.database import Database
 from tests.cos.factories import ModuleFactory
 
@@ -24,13 +21,6 @@ NOW = datetime(2030, 5, 1, 12, 0, 0, 123_456, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 HEALTHY, DEGRADED, OFFLINE, UNKNOWN = HealthState
 HOT = text("SELECT pg_stat_get_xact_tuples_hot_updated('modules'::regclass)")
-
-
-@pytest.fixture
-async def sessions(settings: Settings) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    engine = service_engine(settings)
-    yield async_sessionmaker(engine, expire_on_commit=False)
-    await engine.dispose()
 
 
 def _records(session: Session) -> Sequence[HealthRecord]:

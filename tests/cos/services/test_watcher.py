@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,13 +13,11 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
-from cos.db.engine import service_engine
 from cos.models import HealthReason, HealthRecord, HealthState, HealthStatus, Module, OutboxEvent
 from cos.services import health, modules, watcher
 from cos.services.health import Heartbeat
 from cos.services.state_changes import lock
 from cos.services.watcher import Watcher, announce_silent
-from cos.settings import Settings
 from tests.cos.commands import ROOT, serving
 from tests.cos.factories import HealthStatusFactory, ModuleFactory
 from tests.cos.waiting import until, until_somebody_waits
@@ -29,13 +27,6 @@ NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
 LIMIT = timedelta(seconds=60)
 MOMENT = timedelta(microseconds=1)
 HEALTHY, DEGRADED, OFFLINE, UNKNOWN = HealthState
-
-
-@pytest.fixture
-async def sessions(settings: Settings) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    engine = service_engine(settings)
-    yield async_sessionmaker(engine, expire_on_commit=False)
-    await engine.dispose()
 
 
 def _ago(*, seconds: int) -> ColumnElement[datetime]:

@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -9,7 +8,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
-from cos.db.engine import service_engine
 from cos.models import ApiToken, BoardSession
 from cos.models.access_scope import AccessScope
 from cos.services.access import board_sessions, tokens
@@ -17,16 +15,8 @@ from cos.services.access.credential import Credential, CredentialKind
 from cos.services.access.holder import ALL_SCOPES, Holder, Refusal
 from cos.services.access.tokens import NewToken
 from cos.services.errors import TokenNameTakenError, UnknownTokenError
-from cos.settings import Settings
 from testkit.core.naming import UniqueNames
 from tests.cos.factories import SECRET, ApiTokenFactory
-
-
-@pytest.fixture
-async def sessions(settings: Settings) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    engine = service_engine(settings)
-    yield async_sessionmaker(engine, expire_on_commit=False)
-    await engine.dispose()
 
 
 def _credential(token_id: UUID, secret: str = SECRET) -> Credential:
