@@ -16,7 +16,7 @@ playwright = pytest.importorskip("playwright.async_api")
 Error = playwright.Error
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, Page, Route
     from sqlalchemy.orm import Session
 
     from testkit.core.naming import UniqueNames
@@ -56,6 +56,23 @@ async def test_a_person_sees_changes_as_they_happen(
     await row.wait_for(state="detached")
 
     assert seen.split("\t") == [name, "unknown", "7.1", "never"]
+
+
+async def test_the_page_is_live_in_whatever_order_its_scripts_arrive(
+    served: Served, page: Page
+) -> None:
+    async def last(route: Route) -> None:
+        """Hold back the part that connects until htmx has had its chance to begin without it."""
+        while await page.evaluate("typeof htmx") == "undefined":
+            pass
+        await page.evaluate("new Promise(done => setTimeout(done, 100))")
+        await route.continue_()
+
+    await page.route("**/hx-sse.min.js", last)
+    await page.goto(served.url)
+    await _live(page)
+
+    assert await page.locator("#connection").inner_text() == "Live"
 
 
 async def test_a_person_finds_a_module_and_its_address_can_be_sent(
