@@ -22,7 +22,7 @@ __all__ = ["NOBODY", "Kill", "RunToKill", "draw_kill", "repetitions"]
 
 #: How often a run is killed on each road, by the mark of the session that does it: `nox -s slow`
 #: with every change, `nox -s soak` at night. The only place to change it.
-_TIMES: Final = {"slow": 2, "soak": 50}
+_TIMES: Final = {"slow": 1, "soak": 50}
 
 Victim = Literal["controller", "worker", "group"]
 NOBODY: Final = "nobody: it had ended"

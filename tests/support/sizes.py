@@ -17,7 +17,7 @@ What = Literal["programs", "suites", "resets", "names"]
 #: ``soak`` at night, with the counts of the acceptance list.
 _TIMES: Final[Mapping[What, Mapping[str, int]]] = {
     # For each of two modes: a hundred in `slow`.
-    "programs": {"fast": 2, "slow": 50, "soak": 2000},
+    "programs": {"fast": 2, "slow": 25, "soak": 2000},
     "suites": {"slow": 1, "soak": 50},
     "resets": {"slow": 500, "soak": 5000},
     # In each of several processes at once, three times; a row is one process' share.

@@ -43,6 +43,7 @@ def client(redis_server: RedisServer) -> Iterator[Client]:
 @pytest.fixture
 def keyspace(redis_server: RedisServer, client: Client) -> Iterator[Keyspace]:
     """What resets this worker's Redis, beside the one of the plugin that the tests run under."""
+    client().script_flush()  # of wider fixtures elsewhere in the run: the plugin lets them stay
     keyspace = Keyspace(redis_server.address)
     yield keyspace
     keyspace.close()
