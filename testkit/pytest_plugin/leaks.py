@@ -50,7 +50,30 @@ def check_markers(items: Sequence[pytest.Item]) -> None:
 def finish_test(
     item: pytest.Item, worker: Worker, *, period: int, cut_short: bool, undone: bool
 ) -> None:
-    """Undo what the test did, and tell what it left in use; keep it where it is not ``undone``."""
+    """Undo what the test did, and tell what it left in use; keep it where it is not ``undone``.
+
+    Before that its relays end; a fault that never struck is told behind it.
+    """
+    told = ""
+    try:
+        with plain_errors():
+            told = worker.faulting.finish(item) if worker.faulting is not None else ""
+    finally:
+        try:
+            _finish(item, worker, period=period, cut_short=cut_short, undone=undone)
+        except pytest.fail.Exception as error:
+            if not told or cut_short:
+                raise
+            raise pytest.fail.Exception(f"{error.msg}\n\n{told}", pytrace=False) from None
+    if told and cut_short:
+        item.add_report_section("teardown", "testkit", told)
+    elif told:
+        pytest.fail(told, pytrace=False)
+
+
+def _finish(
+    item: pytest.Item, worker: Worker, *, period: int, cut_short: bool, undone: bool
+) -> None:
     leaks = _end_further(worker, None, SHORT_PATIENCE if cut_short else PATIENCE)
     answer = _answer(item, worker.settings)
     if not undone:
