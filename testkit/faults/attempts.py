@@ -59,7 +59,8 @@ class Attempts:
             hook = _redis if library.__name__ == "redis" else LIBRARIES[library.__name__]
             self._undo.extend(hook(library, self._check))
 
-    def _check(self, _library: str, places: Sequence[Place], _database: object) -> None:
+    def _check(self, library: str, places: Sequence[Place], database: object) -> None:
+        del library, database
         if any((canonical(host), port) == self._place for host, port in places):
             self._tried()
 

@@ -50,7 +50,7 @@ class Faults:
     """
 
     def __init__(self, around: Surroundings, *, nodeid: str, seed: int, root: str) -> None:
-        self._around, self._root = around, root
+        self._around, self.root = around, root
         self._seed_text = f"{seed}\0{nodeid}"
         self.log = Log()
         self.declared: list[tuple[str, Fault]] = []
@@ -91,7 +91,7 @@ class Faults:
                 server = address_of(host, port)
             except OSError as error:
                 raise TestkitError("TK601", call=name, reason=str(error)) from error
-            self._relays[name] = Relay(self, name, self._station(name, server), self._root)
+            self._relays[name] = Relay(self, name, self._station(name, server))
             provided.add(Relay.host, self._relays[name].port)
             self._around.routes.begin(self._relays[name].port)
         return self._relays[name]
@@ -120,11 +120,11 @@ class Faults:
             if self._loop is not None:
                 self._loop.stop()
 
-    def _in_front(self, kind: str, name: str) -> tuple[Station, str, Address, Routes]:
+    def _in_front(self, kind: str, name: str) -> tuple[Station, Address, Routes]:
         self.check(name)
         address = self._around.address(kind)
         station = self._station(name, address_of(address.host, address.port))
-        return station, self._root, address, self._around.routes
+        return station, address, self._around.routes
 
     def _made(self, kind: str, relay: RedisRelay | PostgresRelay) -> None:
         self._relays[f"faults.{'redis' if kind == 'redis' else 'postgres'}"] = relay

@@ -31,7 +31,8 @@ class Entry(NamedTuple):
     def __str__(self) -> str:
         again = f" (retry {self.retry})" if self.retry else ""
         done = f"  <- {self.done}" if self.done else ""
-        return f"{1000 * self.seconds:9.1f} ms  {self.relay} #{self.connection}  {self.what}{again}{done}"
+        place = f"{1000 * self.seconds:9.1f} ms  {self.relay} #{self.connection}"
+        return f"{place}  {self.what}{again}{done}"
 
 
 class Log:
@@ -134,7 +135,7 @@ class Log:
         self._answered.pop((relay, connection), None)
 
     def _suspect(self, relay: str, connection: int) -> None:
-        """A fault struck: what has no answer yet may come again."""
+        """Note that what has no answer yet may come again: a fault struck."""
         for what in self._open.get((relay, connection), ()):
             self._struck.setdefault((relay, what), 0)
 

@@ -43,8 +43,8 @@ class Relay:
 
     host = LOOPBACK
 
-    def __init__(self, faults: Faults, name: str, station: Station, root: str) -> None:
-        self._faults, self._name, self._station, self._root = faults, name, station, root
+    def __init__(self, faults: Faults, name: str, station: Station) -> None:
+        self._faults, self._name, self._station = faults, name, station
         self.port = station.port
         self._attempts: dict[Fault, Attempts] = {}
 
@@ -137,7 +137,7 @@ class Relay:
 
     def _new(self, call: str, condition: Condition, end: Callable[[Fault], None]) -> Fault:
         self._faults.check(self._name)
-        site = calling_site(self._root)
+        site = calling_site(self._faults.root)
         fault = Fault(call, condition, end, f"{site.file}:{site.line}" if site else "")
         self._faults.declared.append((self._name, fault))
         return fault

@@ -24,15 +24,9 @@ class _ServerRelay(Relay):
     """A relay in front of a server whose address is known with user and password."""
 
     def __init__(
-        self,
-        faults: Faults,
-        name: str,
-        station: Station,
-        root: str,
-        behind: Address,
-        routes: Routes,
+        self, faults: Faults, name: str, station: Station, behind: Address, routes: Routes
     ) -> None:
-        super().__init__(faults, name, station, root)
+        super().__init__(faults, name, station)
         self.behind, self._routes = behind, routes
         self.address = dataclasses.replace(behind, host=self.host, port=self.port)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import pytest
-
 from testkit.core.addresses import expand_env, kinds_named
 from testkit.core.current import current
 from testkit.core.messages import TestkitError
@@ -15,6 +13,8 @@ from testkit.faults.verdict import never_struck
 from testkit.pytest_plugin.invocation import Variables
 
 if TYPE_CHECKING:
+    import pytest
+
     from testkit.core.addresses import Address
     from testkit.pytest_plugin.worker import Worker
 

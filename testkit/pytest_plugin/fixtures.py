@@ -112,7 +112,7 @@ def async_redis_client(
 
 @pytest.fixture
 def faults(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Faults:
-    """What a network does to code: ``faults.redis``, ``faults.postgres``, ``faults.proxy``, ``log``.
+    """What a network does: ``faults.redis``, ``faults.postgres``, ``faults.proxy``, ``faults.log``.
 
     Relays in front of this worker's servers, gone with the test; a fault that was declared and
     never struck fails it.
