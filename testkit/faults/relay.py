@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from testkit.core.messages import TestkitError
 from testkit.faults.attempts import Attempts
@@ -22,13 +22,23 @@ if TYPE_CHECKING:
 
     Where = Literal["both", "to_server", "to_client"]
 
-__all__ = ["Relay"]
+__all__ = ["Relay", "Rules"]
 
 _DIRECTIONS: Final[dict[str, tuple[Direction, ...]]] = {
     "both": BOTH,
     "to_server": ("to_server",),
     "to_client": ("to_client",),
 }
+
+
+class Rules(Protocol):
+    """What decides which rule takes a request; it is called in the relay's thread only."""
+
+    def add(self, rule: Any) -> None:
+        """Let a rule listen, behind those that do."""
+
+    def remove(self, rule: Any) -> None:
+        """Let it listen no more."""
 
 
 class Relay:
@@ -106,6 +116,20 @@ class Relay:
         """Tell one side only so much later that the other has closed; a reset is told at once."""
         call = self._call("slow_close", _given(seconds, direction=direction))
         return self._declare(call, "slow_close", seconds=seconds, direction=direction)
+
+    def listen(self, call: str, rule: object, rules: Rules) -> Fault:
+        """Let a rule of the relay's conversations strike, until its fault ends.
+
+        ``call`` is how the test wrote it, behind the relay's name. The fault counts how often the
+        conversations note that the rule struck.
+        """
+
+        def end(fault: Fault) -> None:
+            self._in_loop(lambda: self._station.forget_rule(fault, rule, rules))
+
+        fault = self._new(f"{self._name}.{call}", Condition("rule"), end)
+        self._in_loop(lambda: self._station.add_rule(fault, rule, rules))
+        return fault
 
     def end(self) -> None:
         """End every fault and close the relay; the test's end does so."""

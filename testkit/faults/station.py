@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from testkit.faults.log import Log
     from testkit.faults.loop import Loop
     from testkit.faults.protocols.steps import Conversation, Direction
+    from testkit.faults.relay import Rules
 
 __all__ = ["Station", "address_of"]
 
@@ -58,7 +59,7 @@ class Station:
         self._connections: dict[int, Connection] = {}
         self._silent: dict[int, socket.socket] = {}
         self._count = 0
-        self.rules: dict[object, Fault] = {}
+        self._rules: dict[object, Fault] = {}
         self._listen()
 
     # --- faults
@@ -99,6 +100,16 @@ class Station:
         """Note that somebody tried to connect while nothing listens."""
         fault.struck += 1
         self.note(0, "tried to connect", fault=fault)
+
+    def add_rule(self, fault: Fault, rule: object, rules: Rules) -> None:
+        """Let a rule of the conversations strike."""
+        self._rules[rule] = fault
+        rules.add(rule)
+
+    def forget_rule(self, fault: Fault, rule: object, rules: Rules) -> None:
+        """Let it strike no more; what it holds is held on."""
+        fault.active = False
+        rules.remove(rule)
 
     def _refresh(self) -> None:
         for connection in list(self._connections.values()):
@@ -236,7 +247,7 @@ class Station:
 
     def note_said(self, number: int, what: str, rule: object | None, kind: str) -> None:
         """Note what a conversation understood, and count the rule that struck."""
-        fault = self.rules.get(rule) if rule is not None else None
+        fault = self._rules.get(rule) if rule is not None else None
         if fault is not None:
             fault.struck += 1
         note = {"request": self._log.note_request, "reply": self._log.note_reply}.get(
