@@ -7,13 +7,13 @@ import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from testkit.core.provided import canonical
 from testkit.isolation.libraries import replace_in
 from testkit.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from testkit.faults.gone_relays import GoneRelays
     from testkit.isolation.libraries import Undo
 
 __all__ = ["ClientRoutes", "lead"]
@@ -22,9 +22,9 @@ __all__ = ["ClientRoutes", "lead"]
 class ClientRoutes:
     """Leads routed clients back, and what was made on the URL of a relay that has ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, gone: GoneRelays) -> None:
         self._routed: list[tuple[int, Any]] = []
-        self._gone: dict[int, tuple[str, int]] = {}
+        self._gone = gone
         self._undo: list[Undo] = []
 
     def route(self, pool: Any, port: int) -> None:
@@ -39,12 +39,7 @@ class ClientRoutes:
         self._routed = [each for each in self._routed if each[0] != port]
         redis = sys.modules.get("redis")  # else nobody has a client
         if redis is not None:
-            self._gone[port] = server
             self._listen(redis)
-
-    def begin(self, port: int) -> None:
-        """Note that a relay listens on this port: no former one is meant by it."""
-        self._gone.pop(port, None)
 
     def close(self) -> None:
         """Put the library back as it was."""
@@ -64,9 +59,9 @@ class ClientRoutes:
     def _leading(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
         def connect(connection: Any, *given: Any, **named: Any) -> Any:
-            port = str(getattr(connection, "port", ""))
-            server = self._gone.get(int(port)) if port.isdecimal() else None
-            if server is not None and canonical(str(connection.host)) == canonical(LOOPBACK):
+            host, port = getattr(connection, "host", None), getattr(connection, "port", None)
+            server = self._gone.server(host, port)
+            if server is not None:
                 connection.host, connection.port = server
             return original(connection, *given, **named)
 

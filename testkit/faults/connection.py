@@ -117,6 +117,10 @@ class Connection:
             # Closing with something unread would be a reset, and may destroy what was sent.
             self._watch(self.client, READ)
 
+    def waits(self) -> bool:
+        """Return whether anything waits in it, for a time or for a side to take it."""
+        return any(self._lanes.values())
+
     def close(self) -> None:
         """Close both sides in order, now."""
         self._close("closed with the relay")

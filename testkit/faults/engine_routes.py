@@ -9,13 +9,14 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import Pool
 
-from testkit.core.provided import canonical
 from testkit.isolation.connections import own_port
 from testkit.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
     from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+
+    from testkit.faults.gone_relays import GoneRelays
 
 __all__ = ["EngineRoutes"]
 
@@ -28,9 +29,9 @@ class EngineRoutes:
     A relay that has ended leads to its server: an engine made on its URL goes on in later tests.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gone: GoneRelays) -> None:
         self._routed: weakref.WeakKeyDictionary[Dialect, int] = weakref.WeakKeyDictionary()
-        self._gone: dict[int, tuple[str, int]] = {}
+        self._gone = gone
         self._listens = False
 
     def route(self, engine: Engine, port: int) -> None:
@@ -38,16 +39,11 @@ class EngineRoutes:
         self._listen()
         self._routed[engine.dialect] = port
 
-    def end(self, port: int, server: tuple[str, int]) -> None:
+    def end(self, port: int) -> None:
         """Let what led to a relay lead to its server: the relay is gone."""
         self._listen()
-        self._gone[port] = server
         for dialect in [each for each, to in self._routed.items() if to == port]:
             del self._routed[dialect]
-
-    def begin(self, port: int) -> None:
-        """Note that a relay listens on this port: no former one is meant by it."""
-        self._gone.pop(port, None)
 
     def close(self) -> None:
         """Listen no more."""
@@ -70,11 +66,9 @@ class EngineRoutes:
         if routed is not None:
             named["host"], named["port"] = LOOPBACK, routed
             return
-        port = str(named.get("port"))
-        if port.isdecimal() and canonical(str(named.get("host"))) == canonical(LOOPBACK):
-            server = self._gone.get(int(port))
-            if server is not None:
-                named["host"], named["port"] = server
+        server = self._gone.server(named.get("host"), named.get("port"))
+        if server is not None:
+            named["host"], named["port"] = server
 
     def _checked_out(
         self,
@@ -86,6 +80,7 @@ class EngineRoutes:
         if port is None:
             return
         pool = getattr(proxy, "_pool", None)  # no public name, nor has its dialect one
-        routed = self._routed.get(getattr(pool, "_dialect", None))  # type: ignore[arg-type]
-        if port in self._gone if routed is None else port != routed:
+        dialect = getattr(pool, "_dialect", None)
+        routed = self._routed.get(dialect) if dialect is not None else None
+        if self._gone.server(LOOPBACK, port) if routed is None else port != routed:
             raise DisconnectionError(_ELSEWHERE)

@@ -102,7 +102,11 @@ class Faults:
             raise TestkitError("TK603", what=name)
 
     def end(self) -> None:
-        """End all faults, close all relays, end the thread. A second call does nothing."""
+        """End all faults; nothing can be declared any more. The relays pass bytes on as they are.
+
+        What a fault still held is lost, with its connection: a COMMIT must not come true behind
+        the test. A second call does nothing.
+        """
         if self._over:
             return
         try:
@@ -111,14 +115,23 @@ class Faults:
         finally:
             self._over = True
             self._around.restore()
+
+    def close(self) -> None:
+        """End all faults, close all relays, end the thread; what led to a relay leads on."""
+        self.end()
+        loop, self._loop = self._loop, None
+        if loop is None:
+            return
+        try:
             for relay in self._relays.values():
+                relay.close()
                 provided.discard(relay.host, relay.port)
                 relayed.discard(relay.port)
                 if isinstance(relay, RedisRelay | PostgresRelay):
                     kind, behind = relay.behind.kind, relay.behind
                     self._around.routes.end(kind, relay.port, (behind.host, behind.port))
-            if self._loop is not None:
-                self._loop.stop()
+        finally:
+            loop.stop()
 
     def _in_front(self, kind: str, name: str) -> tuple[Station, Address, Routes]:
         self.check(name)

@@ -132,9 +132,13 @@ class Relay:
         return fault
 
     def end(self) -> None:
-        """End every fault and close the relay; the test's end does so."""
+        """End every fault of the relay, and drop what it holds; the test's end does so."""
+        self._in_loop(self._station.abandon)
         for fault in [fault for name, fault in self._faults.declared if name == self._name]:
             fault.end()
+
+    def close(self) -> None:
+        """Close everything; the test's end does so."""
         self._in_loop(self._station.close)
 
     def _declare(

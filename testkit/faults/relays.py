@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine
 
 from testkit.core.messages import TestkitError
-from testkit.core.provided import canonical
 from testkit.faults.relay import Relay
 
 if TYPE_CHECKING:
@@ -32,11 +31,9 @@ class _ServerRelay(Relay):
 
     def _check_place(self, what: object, host: object, port: object) -> None:
         """Raise TK601 for what leads to another server."""
-        servers = {canonical(self.behind.host), canonical(self.host)}
-        if canonical(str(host)) not in servers or str(port) not in {
-            str(self.behind.port),
-            str(self.port),
-        }:
+        here = self._routes.gone.leads_to
+        places = [here(self.behind.host, self.behind.port), here(self.host, self.port)]
+        if here(host, port) not in places:
             place = f"{self.behind.host}:{self.behind.port}"
             reason = f"{what} leads to {host}:{port}, and the relay to {place}"
             raise TestkitError("TK601", call=f"{self._name}.route()", reason=reason)

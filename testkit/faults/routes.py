@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from testkit.faults.client_routes import ClientRoutes
 from testkit.faults.engine_routes import EngineRoutes
+from testkit.faults.gone_relays import GoneRelays
 
 __all__ = ["Routes"]
 
@@ -12,17 +13,21 @@ class Routes:
     """Outlives the tests: what an application made through a relay may live longer than it."""
 
     def __init__(self) -> None:
-        self.engines = EngineRoutes()
-        self.clients = ClientRoutes()
+        self.gone = GoneRelays()
+        self.engines = EngineRoutes(self.gone)
+        self.clients = ClientRoutes(self.gone)
 
     def begin(self, port: int) -> None:
         """Note that a relay listens on this port."""
-        self.engines.begin(port)
-        self.clients.begin(port)
+        self.gone.discard(port)
 
     def end(self, kind: str, port: int, server: tuple[str, int]) -> None:
         """Let what led to the relay in front of a ``database`` or ``redis`` lead to that."""
-        (self.engines if kind == "database" else self.clients).end(port, server)
+        self.gone.add(port, server)
+        if kind == "database":
+            self.engines.end(port)
+        else:
+            self.clients.end(port, server)
 
     def close(self) -> None:
         """Put every library back as it was."""

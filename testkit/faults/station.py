@@ -219,6 +219,12 @@ class Station:
         self._connections.pop(connection.number, None)
         self._log.forget(self.name, connection.number)
 
+    def abandon(self) -> None:
+        """Reset the connections in which something waits: it must not arrive any more."""
+        for connection in list(self._connections.values()):
+            if connection.waits():
+                connection.reset("reset: something was held in it when the test ended")
+
     def close(self) -> None:
         """Close everything; the clients see an end in order."""
         for fault in self.conditions.all():

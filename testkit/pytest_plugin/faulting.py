@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
+
+import pytest
 
 from testkit.core.addresses import expand_env, kinds_named
 from testkit.core.current import current
@@ -13,7 +16,7 @@ from testkit.faults.verdict import never_struck
 from testkit.pytest_plugin.invocation import Variables
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
 
     from testkit.core.addresses import Address
     from testkit.pytest_plugin.worker import Worker
@@ -52,14 +55,39 @@ class Faulting:
         """Note that the test skipped itself: it owes no fault."""
         self._excused = True
 
-    def finish(self, item: pytest.Item) -> str:
-        """End the relays; return TK600 where a fault never struck, an empty text else."""
-        faults, self._faults = self._faults, None
+    @contextlib.contextmanager
+    def ending(self, item: pytest.Item, *, cut_short: bool) -> Iterator[None]:
+        """End the faults before what runs inside, and the relays behind it.
+
+        So what the test left in use through a relay is seen as what it left elsewhere. Then the
+        test fails with TK600 where a fault never struck; where it was ``cut_short`` that is a note.
+        """
+        faults = self._faults
         if faults is None:
-            return ""
-        faults.end()
+            yield
+            return
+        told = ""
+        try:
+            try:
+                faults.end()
+                told = self._never_struck(faults, item.nodeid)
+            finally:
+                yield
+        except pytest.fail.Exception as error:
+            if not told or cut_short:
+                raise
+            raise pytest.fail.Exception(f"{error.msg}\n\n{told}", pytrace=False) from None
+        finally:
+            self._faults = None
+            faults.close()
+        if told and cut_short:
+            item.add_report_section("teardown", "testkit", told)
+        elif told:
+            pytest.fail(told, pytrace=False)
+
+    def _never_struck(self, faults: Faults, nodeid: str) -> str:
         lines = "" if self._excused else never_struck(faults.declared, faults.log)
-        return str(TestkitError("TK600", faults=lines, where=item.nodeid)) if lines else ""
+        return str(TestkitError("TK600", faults=lines, where=nodeid)) if lines else ""
 
     def close(self) -> None:
         """Put every library back as it was."""

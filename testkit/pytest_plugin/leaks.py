@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -50,25 +51,10 @@ def check_markers(items: Sequence[pytest.Item]) -> None:
 def finish_test(
     item: pytest.Item, worker: Worker, *, period: int, cut_short: bool, undone: bool
 ) -> None:
-    """Undo what the test did, and tell what it left in use; keep it where it is not ``undone``.
-
-    Before that its relays end; a fault that never struck is told behind it.
-    """
-    told = ""
-    try:
-        with plain_errors():
-            told = worker.faulting.finish(item) if worker.faulting is not None else ""
-    finally:
-        try:
-            _finish(item, worker, period=period, cut_short=cut_short, undone=undone)
-        except pytest.fail.Exception as error:
-            if not told or cut_short:
-                raise
-            raise pytest.fail.Exception(f"{error.msg}\n\n{told}", pytrace=False) from None
-    if told and cut_short:
-        item.add_report_section("teardown", "testkit", told)
-    elif told:
-        pytest.fail(told, pytrace=False)
+    """Undo what the test did, and tell what it left in use; keep it where it is not ``undone``."""
+    faulting = worker.faulting
+    with faulting.ending(item, cut_short=cut_short) if faulting else contextlib.nullcontext():
+        _finish(item, worker, period=period, cut_short=cut_short, undone=undone)
 
 
 def _finish(

@@ -248,14 +248,14 @@ class Worker:
         """Let every command be sent again: nothing of the tests runs any more."""
         while self._early:
             self._early.pop().join()
+        if self.faulting is not None:
+            self.faulting.close()  # what was put on last goes first
         if self._commands is not None:
             self._commands.end()
 
     def close(self) -> None:
         """Stop what this process started."""
         self.refuse_no_more()
-        if self.faulting is not None:
-            self.faulting.close()
         self.isolation.close()
         if self.further is not None:
             self.further.close()

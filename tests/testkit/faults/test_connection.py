@@ -98,7 +98,12 @@ def test_who_does_not_read_is_not_read_for(peer: Peer) -> None:
 def test_large_values_pass_in_order(peer: Peer) -> None:
     client, server = peer.pair()
     data = os.urandom(3_000_000)
-    sending = threading.Thread(target=lambda: (client.sendall(data), client.close()))
+
+    def send() -> None:
+        client.sendall(data)
+        client.close()
+
+    sending = threading.Thread(target=send)
     sending.start()
     heard = everything(server)
     sending.join()
@@ -164,6 +169,8 @@ def test_a_server_that_refuses_resets_the_client(faults: Faults) -> None:
         socket.create_connection((relay.host, relay.port), timeout=5) as client,
     ):
         client.recv(1)
+
+    wait_until(lambda: len(faults.log) == 2)
 
     assert "the server cannot be reached: Connection refused" in str(faults.log)
 

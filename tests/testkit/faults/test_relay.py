@@ -54,7 +54,7 @@ def test_its_address_is_open_to_tests_while_it_stands(
     relay = faults.redis
     place = (relay.host, relay.port)
     standing = place in provided, relayed.server(relay.port)
-    faults.end()
+    faults.close()
 
     assert standing == (True, redis_server.port)
     assert (place in provided, relayed.server(relay.port)) == (False, relay.port)
@@ -62,8 +62,8 @@ def test_its_address_is_open_to_tests_while_it_stands(
 
 def test_behind_the_test_there_is_no_relay(faults: Faults) -> None:
     relay = faults.redis
-    faults.end()
-    faults.end()
+    faults.close()
+    faults.close()
 
     with pytest.raises(TestkitError, match=r"TK603: faults\.redis was used"):
         relay.reset()
