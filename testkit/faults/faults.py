@@ -133,10 +133,12 @@ class Faults:
         finally:
             loop.stop()
 
-    def _in_front(self, kind: str, name: str) -> tuple[Station, Address, Routes]:
+    def _in_front(
+        self, kind: str, name: str, converse: Callable[[], Conversation] | None = None
+    ) -> tuple[Station, Address, Routes]:
         self.check(name)
         address = self._around.address(kind)
-        station = self._station(name, address_of(address.host, address.port))
+        station = self._station(name, address_of(address.host, address.port), converse)
         return station, address, self._around.routes
 
     def _made(self, kind: str, relay: RedisRelay | PostgresRelay) -> None:

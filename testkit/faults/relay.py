@@ -22,13 +22,23 @@ if TYPE_CHECKING:
 
     Where = Literal["both", "to_server", "to_client"]
 
-__all__ = ["Relay", "Rules"]
+__all__ = ["Relay", "Rule", "Rules"]
 
 _DIRECTIONS: Final[dict[str, tuple[Direction, ...]]] = {
     "both": BOTH,
     "to_server": ("to_server",),
     "to_client": ("to_client",),
 }
+
+
+class Rule(Protocol):
+    """What a conversation strikes by; one equals no other."""
+
+    @property
+    def text(self) -> str:
+        """What it strikes, and how."""
+
+    def __hash__(self) -> int: ...
 
 
 class Rules(Protocol):
@@ -117,17 +127,16 @@ class Relay:
         call = self._call("slow_close", _given(seconds, direction=direction))
         return self._declare(call, "slow_close", seconds=seconds, direction=direction)
 
-    def listen(self, call: str, rule: object, rules: Rules) -> Fault:
+    def listen(self, rule: Rule, rules: Rules) -> Fault:
         """Let a rule of the relay's conversations strike, until its fault ends.
 
-        ``call`` is how the test wrote it, behind the relay's name. The fault counts how often the
-        conversations note that the rule struck.
+        The fault counts how often the conversations note that it struck.
         """
 
         def end(fault: Fault) -> None:
             self._in_loop(lambda: self._station.forget_rule(fault, rule, rules))
 
-        fault = self._new(f"{self._name}.{call}", Condition("rule"), end)
+        fault = self._new(f"{self._name}: {rule.text}", Condition("rule"), end)
         self._in_loop(lambda: self._station.add_rule(fault, rule, rules))
         return fault
 

@@ -24,14 +24,36 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from testkit.faults.faults import Faults
+    from testkit.servers.redis import RedisServer
+
 HOLD = 0.005
+
+
+class Rule:
+    """Strikes whatever is dropped."""
+
+    text = "request drop: dropped"
+
+
+class Book:
+    """The rules that listen."""
+
+    def __init__(self) -> None:
+        self.rules: list[Rule] = []
+
+    def add(self, rule: Rule) -> None:
+        self.rules.append(rule)
+
+    def remove(self, rule: Rule) -> None:
+        self.rules.remove(rule)
 
 
 class Words:
     """Takes each piece for a request or a reply, and does what its first word says."""
 
     def from_client(self, data: bytes) -> Sequence[Step]:
-        noted = Noted(f"request {data.decode()}", "the rule", "request")
+        noted = Noted(f"request {data.decode()}", RULE, "request")
         match data:
             case b"drop":
                 return [noted]
@@ -49,6 +71,9 @@ class Words:
             Hold(HOLD, "to_client"),
             Forward(data, "to_client"),
         ]
+
+
+RULE = Rule()
 
 
 class Pair:
@@ -113,3 +138,17 @@ def test_the_clients_side_is_closed_in_order_behind_what_was_sent(pair: Pair) ->
 
     assert heard == [b"half a re", b""]
     assert pair.server.recv(1) == b""
+
+
+def test_a_rule_is_a_fault_like_any_other(faults: Faults, redis_server: RedisServer) -> None:
+    book = Book()
+    relay = faults.proxy("127.0.0.1", redis_server.port)
+    with relay.listen(RULE, book) as fault:
+        station = relay._station
+        station.loop.call(lambda: station.note_said(1, "request drop", RULE, "request"))
+        listening = list(book.rules)
+
+    assert (listening, book.rules, fault.struck) == ([RULE], [], 1)
+    assert str(faults.log).endswith(
+        f"#1  request drop  <- faults.proxy('127.0.0.1', {redis_server.port}): {RULE.text}"
+    )
