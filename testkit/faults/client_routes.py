@@ -74,8 +74,7 @@ def lead(pool: Any, host: str, port: int) -> None:
     Also those in use: a subscription begins anew.
     """
     pool.connection_kwargs.update(host=host, port=port)
-    connections = [*pool._available_connections, *pool._in_use_connections]  # noqa: SLF001
-    for connection in filter(None, connections):
+    for connection in _connections(pool):
         connection.host, connection.port = host, port
         if not hasattr(connection, "_close"):
             connection.disconnect()
@@ -84,3 +83,10 @@ def lead(pool: Any, host: str, port: int) -> None:
         with contextlib.suppress(RuntimeError):  # its loop is closed
             connection._parser.on_disconnect()  # noqa: SLF001
             connection._close()  # noqa: SLF001
+
+
+def _connections(pool: Any) -> list[Any]:
+    """Return those that a pool has made; a blocking one keeps them under another name."""
+    names = ("_available_connections", "_in_use_connections", "_connections")
+    found = (each for name in names for each in getattr(pool, name, None) or ())
+    return list({id(each): each for each in found if hasattr(each, "port")}.values())

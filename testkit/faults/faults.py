@@ -145,7 +145,7 @@ class Faults:
         self._relays[f"faults.{'redis' if kind == 'redis' else 'postgres'}"] = relay
         provided.add(relay.host, relay.port)
         self._around.routes.begin(relay.port)
-        relayed.add(relay.port, relay.behind.port)
+        relayed.add(relay.port, (relay.behind.host, relay.behind.port))
         self._around.lead(kind, relay.address)
 
     def _station(

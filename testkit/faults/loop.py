@@ -24,6 +24,7 @@ _T = TypeVar("_T")
 READ: Final = selectors.EVENT_READ
 WRITE: Final = selectors.EVENT_WRITE
 _BUFFER: Final = 256 * 1024
+_LOOK: Final = 0.5  # seconds between two looks whether the thread is still there
 # A clock that a test has stopped stands for the code under test, not for the relay.
 _gettime: Final = time.clock_gettime
 _MONOTONIC: Final = time.CLOCK_MONOTONIC
@@ -62,7 +63,12 @@ class Loop:
     # --- from any thread
 
     def call(self, do: Callable[[], _T]) -> _T:
-        """Run it in the loop's thread, behind whatever came in before; return or raise its end."""
+        """Run it in the loop's thread, behind whatever came in before; return or raise its end.
+
+        Raises RuntimeError where the thread is not there any more, as in a forked process.
+        """
+        if threading.current_thread() is self._thread:
+            return do()
         answer: list[_T] = []
         failure: list[BaseException] = []
         done = threading.Event()
@@ -78,7 +84,9 @@ class Loop:
         self._commands.append(command)
         with contextlib.suppress(BlockingIOError):  # then it is about to wake
             self._waking.send(b".")
-        done.wait()
+        while not done.wait(_LOOK):
+            if not self._thread.is_alive():
+                raise RuntimeError("the relays' thread has ended")
         if failure:
             raise failure[0]
         return answer[0]
@@ -165,6 +173,7 @@ class Loop:
         for each in list(self.sockets):
             with contextlib.suppress(OSError):
                 os.close(each.detach())
+        self._selector.close()
 
 
 def _nothing(_events: int) -> None:

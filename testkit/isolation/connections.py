@@ -38,7 +38,7 @@ _DOTTED_NAME: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+")
 def server_port(connection: Any) -> int | None:
     """Return the server's port, also behind a relay; None for a connection of any other driver."""
     port = own_port(connection)
-    return port if port is None else relayed.server(port)
+    return port if port is None else relayed.port(port)
 
 
 def own_port(connection: Any) -> int | None:

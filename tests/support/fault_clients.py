@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from testkit.faults.faults import Faults
     from testkit.faults.relay import Relay
 
-__all__ = ["CLIENTS", "TIMEOUT", "Client"]
+__all__ = ["CLIENTS", "SOON", "Client"]
 
-#: Seconds after which a client gives up; those of libpq are two at least.
-TIMEOUT: Final = 0.05
+#: Seconds after which a client gives up that is to do so; those of libpq are two at least.
+SOON: Final = 0.05
+_LATE: Final = 30.0
 
 
 class Client:
@@ -35,8 +36,8 @@ class Client:
     #: Which property of the fixture it talks to.
     server = "redis"
 
-    def __init__(self, faults: Faults) -> None:
-        self.faults = faults
+    def __init__(self, faults: Faults, patience: float = _LATE) -> None:
+        self.faults, self.patience = faults, patience
 
     def relay(self) -> Relay:
         """Return the relay between it and its server."""
@@ -67,8 +68,8 @@ class RedisSync(Client):
         self.client = redis.Redis.from_url(
             self.faults.redis.url,
             retry=Retry(NoBackoff(), 0),
-            socket_timeout=TIMEOUT,
-            socket_connect_timeout=TIMEOUT,
+            socket_timeout=self.patience,
+            socket_connect_timeout=self.patience,
             decode_responses=True,
         )
         self.client.ping()
@@ -92,8 +93,8 @@ class RedisAsync(Client):
         self.client = redis.asyncio.Redis.from_url(
             self.faults.redis.url,
             retry=AsyncRetry(NoBackoff(), 0),
-            socket_timeout=TIMEOUT,
-            socket_connect_timeout=TIMEOUT,
+            socket_timeout=self.patience,
+            socket_connect_timeout=self.patience,
             decode_responses=True,
         )
         await self.client.ping()
@@ -138,7 +139,7 @@ class PsycopgAsync(Client):
 
     async def open(self) -> None:
         url = self.faults.postgres.url("libpq")
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(self.patience):
             self.connection = await psycopg.AsyncConnection.connect(url, autocommit=True)
 
     async def ask(self) -> str:
@@ -164,7 +165,9 @@ class Asyncpg(Client):
 
     async def open(self) -> None:
         url = self.faults.postgres.url("libpq")
-        self.connection = await asyncpg.connect(url, timeout=TIMEOUT, command_timeout=TIMEOUT)
+        self.connection = await asyncpg.connect(
+            url, timeout=self.patience, command_timeout=self.patience
+        )
 
     async def ask(self) -> str:
         return str(await self.connection.fetchval("SELECT 'pong'"))

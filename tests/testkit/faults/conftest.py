@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.fault_clients import CLIENTS
+from tests.support.fault_clients import CLIENTS, SOON
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -28,7 +28,7 @@ async def client(request: pytest.FixtureRequest, faults: Faults) -> AsyncIterato
 @pytest.fixture(params=[c for c in CLIENTS if c.late], ids=lambda kind: kind.__name__)
 async def waiting(request: pytest.FixtureRequest, faults: Faults) -> AsyncIterator[Client]:
     """Each client that can give up waiting, not yet connected."""
-    found: Client = request.param(faults)
+    found: Client = request.param(faults, SOON)
     yield found
     await found.close()
 

@@ -188,6 +188,24 @@ def test_the_same_place_has_the_same_relay(faults: Faults, peer: Peer) -> None:
     assert faults.proxy("127.0.0.1", int(name)) is peer.relay
 
 
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_child_process_keeps_no_connection_open(peer: Peer) -> None:
+    client, _ = peer.pair()
+    reads, writes = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(writes)
+        os.read(reads, 1)
+        os._exit(0)
+    os.close(reads)
+    peer.relay.reset().end()
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)
+    os.close(writes)
+
+    assert os.waitpid(child, 0) == (child, 0)
+
+
 def test_what_passed_is_in_the_log(peer: Peer, faults: Faults) -> None:
     client, server = peer.pair()
     client.sendall(b"12345")

@@ -53,11 +53,11 @@ def test_its_address_is_open_to_tests_while_it_stands(
 ) -> None:
     relay = faults.redis
     place = (relay.host, relay.port)
-    standing = place in provided, relayed.server(relay.port)
+    standing = place in provided, relayed.port(relay.port)
     faults.close()
 
     assert standing == (True, redis_server.port)
-    assert (place in provided, relayed.server(relay.port)) == (False, relay.port)
+    assert (place in provided, relayed.port(relay.port)) == (False, relay.port)
 
 
 def test_behind_the_test_there_is_no_relay(faults: Faults) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
+import redis.asyncio
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -14,8 +16,6 @@ from testkit.isolation.connections import own_port, server_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import redis
-    import redis.asyncio
     from sqlalchemy import Engine
 
     from testkit.faults.faults import Faults
@@ -87,6 +87,22 @@ async def test_an_asynchronous_client_of_redis_is_led(
     faults.redis.route(async_redis_client)
     with faults.redis.latency(0.001) as fault:
         await async_redis_client.ping()
+
+    assert fault.struck >= 2
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"single_connection_client": True}], ids=["pool", "single"]
+)
+def test_a_client_with_a_blocking_pool_or_none_is_led(
+    faults: Faults, redis_server: RedisServer, options: dict[str, Any]
+) -> None:
+    pool = redis.BlockingConnectionPool.from_url(redis_server.url)
+    with redis.Redis(connection_pool=pool, **options) as client:
+        client.ping()
+        faults.redis.route(client)
+        with faults.redis.latency(0.001) as fault:
+            client.ping()
 
     assert fault.struck >= 2
 

@@ -204,7 +204,7 @@ def test_nothing_is_left_behind_a_test(tmp_path: Path) -> None:
     ).run("-p", "no:randomly").check(passed=4, skipped=1)
 
 
-@pytest.mark.parametrize("mode", ["reset", "clone"])
+@pytest.mark.parametrize("mode", ["reset", "clone", "none"])
 def test_what_an_application_has_goes_on_in_the_next_test(tmp_path: Path, mode: str) -> None:
     suite = suite_of(
         tmp_path,
