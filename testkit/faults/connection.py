@@ -272,8 +272,9 @@ class Connection:
     def _pump(self, direction: Direction) -> None:
         """Send what is due; ask to be called when something else will be."""
         lane, side = self._lanes[direction], self._sides[direction]
+        time = now()
         while self._moves() and not side.stalled and not self._connecting:
-            item = lane.ready(now())
+            item = lane.ready(time)
             if item is None:
                 break
             if item.what == "reset":
@@ -287,7 +288,8 @@ class Connection:
                 size = self._send(direction, item.data)
                 if self._moves() and not side.deaf:
                     lane.sent(size)
-        if self._moves() and (due := lane.due()) is not None and due > now():
+        # By the same time: what was not due a moment ago may be so now, and nobody would come.
+        if self._moves() and (due := lane.due()) is not None and due > time:
             self._wake(direction, due)
 
     def _wake(self, direction: Direction, due: float) -> None:
