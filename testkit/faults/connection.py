@@ -131,7 +131,7 @@ class Connection:
         self.open = False
         self._loop.drop(self.client.socket)
         self._loop.drop(self.server.socket)
-        if why:
+        if why and not self._drains:
             passed = f"{self.client.bytes} bytes to the server, {self.server.bytes} to the client"
             self._note(f"{why} ({passed})" if fault is None else why, fault, counted=why)
         self.station.forget(self)
@@ -148,7 +148,7 @@ class Connection:
         for direction, lane in self._lanes.items():
             lane.held = conditions.held(direction) is not None
             if conditions.first("latency", direction) is None:
-                lane.hurry(time)
+                lane.hurry(time, ends=conditions.first("slow_close", direction) is None)
         for direction in self._lanes:
             if self._moves():
                 self._pump(direction)

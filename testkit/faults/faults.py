@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
 from testkit.core.messages import TestkitError
@@ -58,24 +59,27 @@ class Faults:
         self._relays: dict[str, Relay] = {}
         self._stations: list[Station] = []
         self._over = False
+        self._lock = threading.RLock()  # two threads may ask for the first relay at once
 
     @property
     def redis(self) -> RedisRelay:
         """The relay in front of this worker's Redis."""
-        found = self._relays.get("faults.redis")
-        if not isinstance(found, RedisRelay):
-            found = RedisRelay(self, "faults.redis", *self._in_front("redis", "faults.redis"))
-            self._made("redis", found)
+        with self._lock:
+            found = self._relays.get("faults.redis")
+            if not isinstance(found, RedisRelay):
+                found = RedisRelay(self, "faults.redis", *self._in_front("redis", "faults.redis"))
+                self._made("redis", found)
         return found
 
     @property
     def postgres(self) -> PostgresRelay:
         """The relay in front of this worker's Postgres. TK602 in the isolation ``rollback``."""
-        found = self._relays.get("faults.postgres")
-        if not isinstance(found, PostgresRelay):
-            front = self._in_front("database", "faults.postgres")
-            found = PostgresRelay(self, "faults.postgres", *front)
-            self._made("database", found)
+        with self._lock:
+            found = self._relays.get("faults.postgres")
+            if not isinstance(found, PostgresRelay):
+                front = self._in_front("database", "faults.postgres")
+                found = PostgresRelay(self, "faults.postgres", *front)
+                self._made("database", found)
         return found
 
     def proxy(self, host: str, port: int) -> Relay:
@@ -85,16 +89,17 @@ class Faults:
         name that leads nowhere.
         """
         name = f"faults.proxy({host!r}, {port})"
-        if name not in self._relays:
-            self.check(name)
-            try:
-                server = address_of(host, port)
-            except OSError as error:
-                raise TestkitError("TK601", call=name, reason=str(error)) from error
-            self._relays[name] = Relay(self, name, self._station(name, server))
-            provided.add(Relay.host, self._relays[name].port)
-            self._around.routes.begin(self._relays[name].port)
-        return self._relays[name]
+        with self._lock:
+            if name not in self._relays:
+                self.check(name)
+                try:
+                    server = address_of(host, port)
+                except OSError as error:
+                    raise TestkitError("TK601", call=name, reason=str(error)) from error
+                relay = self._relays[name] = Relay(self, name, self._station(name, server))
+                provided.add(relay.host, relay.port)
+                self._around.routes.begin(relay.port)
+            return self._relays[name]
 
     def check(self, name: str) -> None:
         """Raise TK603 where the test is over."""

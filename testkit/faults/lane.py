@@ -85,11 +85,12 @@ class Lane:
         else:
             self._items.popleft()
 
-    def hurry(self, now: float) -> None:
-        """Let everything be due now that was put off; the pauses of rules stay."""
+    def hurry(self, now: float, *, ends: bool) -> None:
+        """Let be due now what was put off, ends only with ``ends``; the pauses of rules stay."""
         behind = 0.0
         for item in self._items:
-            behind = max(behind, item.due) if item.what == "pause" else behind
+            if item.what == "pause" or (item.what == "close" and not ends):
+                behind = max(behind, item.due)
             item.due = max(behind, min(item.due, now))
         self._latest = behind
 

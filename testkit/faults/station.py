@@ -86,15 +86,21 @@ class Station:
         """Let a fault be in force no more; what it held flows on."""
         fault.active = False
         self.conditions.remove(fault)
-        if (dropping := self._filters.pop(fault, None)) is not None:
-            if (dropped := dropping.dropped()) > 0:
-                fault.struck += dropped
-                self.note(0, f"{dropped} attempts to connect", fault=fault, counted="connected")
-            if self._listener is not None and not self._filters:
+        if fault in self._filters:
+            dropping = self._counted(fault)
+            if not self._filters:
                 dropping.end()
         if self._listener is None and self.conditions.first("refuse") is None:
             self._listen()
         self._refresh()
+
+    def _counted(self, fault: Fault) -> DropFilter:
+        """Count the attempts that were dropped by now."""
+        dropping = self._filters.pop(fault)
+        if (dropped := dropping.dropped()) > 0:
+            fault.struck += dropped
+            self.note(0, f"attempts to connect: {dropped}", fault=fault, counted="tried to connect")
+        return dropping
 
     def tried(self, fault: Fault) -> None:
         """Note that somebody tried to connect while nothing listens."""
@@ -132,6 +138,8 @@ class Station:
     def _deafen(self) -> None:
         if self._listener is not None:
             self._accept(READ)
+            for fault in list(self._filters):
+                self._counted(fault)
             self.loop.drop(self._listener)
             self._listener = None
 

@@ -182,6 +182,28 @@ def test_a_bare_socket_that_is_refused_counts(peer: Peer) -> None:
     assert fault.struck == 1
 
 
+def test_of_two_that_meet_an_attempt_both_may_end_in_any_order(peer: Peer) -> None:
+    hole = peer.relay.connect_black_hole()
+    with socket.socket() as client:
+        client.settimeout(0.01)
+        with pytest.raises(TimeoutError):
+            client.connect((peer.relay.host, peer.relay.port))
+    with peer.relay.refuse(), pytest.raises(ConnectionRefusedError):
+        peer.pair()
+    second = peer.relay.connect_black_hole()
+    hole.end()
+    with socket.socket() as client:
+        client.settimeout(0.01)
+        with pytest.raises(TimeoutError):
+            client.connect((peer.relay.host, peer.relay.port))
+    second.end()
+    client, server = peer.pair()
+    client.sendall(b"through")
+
+    assert (hole.struck, second.struck) == (1, 1)
+    assert server.recv(100) == b"through"
+
+
 def test_the_same_place_has_the_same_relay(faults: Faults, peer: Peer) -> None:
     name = peer.relay._name.removeprefix("faults.proxy(").rstrip(")").split(", ")[1]
 

@@ -66,10 +66,31 @@ def test_hurry_spares_a_pause() -> None:
     lane.put("data", 60.0, b"put off")
     lane.put("pause", 70.0)
     lane.put("data", 0.0, b"behind the pause")
-    lane.hurry(1.0)
+    lane.hurry(1.0, ends=True)
 
     assert taken(lane, 1.0) == ["put off"]
     assert taken(lane, 70.0) == ["behind the pause"]
+
+
+def test_hurry_spares_the_end_of_a_stream_that_closes_slowly() -> None:
+    lane = Lane()
+    lane.put("data", 60.0, b"put off")
+    lane.put("close", 70.0)
+    lane.hurry(1.0, ends=False)
+    data = taken(lane, 1.0)
+    lane.hurry(1.0, ends=True)
+
+    assert (data, taken(lane, 1.0)) == (["put off"], ["close"])
+
+
+def test_what_is_not_ready_is_due_later() -> None:
+    lane = Lane()
+    lane.put("data", 1.0, b"a")
+
+    assert [(lane.ready(t) is None, lane.due()) for t in (0.999, 1.0)] == [
+        (True, 1.0),
+        (False, 1.0),
+    ]
 
 
 def test_a_full_lane_has_no_room() -> None:

@@ -71,6 +71,15 @@ def test_a_connection_through_a_relay_is_known_by_its_server(
     assert port == postgres_server.port
 
 
+def test_statements_through_a_relay_are_recorded(faults: Faults, database: Database) -> None:
+    engine = create_engine(faults.postgres.url())
+    with database.queries.record() as seen, engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    engine.dispose()
+
+    assert len(seen) == 1
+
+
 def test_a_client_of_redis_is_led(faults: Faults, redis_client: redis.Redis) -> None:
     redis_client.ping()
     faults.redis.route(redis_client)
