@@ -27,6 +27,10 @@ class Provided:
         """Note a server; ``host`` may be the folder of a Unix socket."""
         self._places.add((canonical(host), port))
 
+    def discard(self, host: str, port: int | None) -> None:
+        """Forget a server that is gone: its place may be anybody's now."""
+        self._places.discard((canonical(host), port))
+
     def __contains__(self, place: Place) -> bool:
         return (canonical(place[0]), place[1]) in self._places
 

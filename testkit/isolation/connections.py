@@ -11,6 +11,8 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from testkit.core.relayed import relayed
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
@@ -21,6 +23,7 @@ __all__ = [
     "in_transaction",
     "is_joined",
     "overhear",
+    "own_port",
     "rows",
     "running_loop",
     "server_port",
@@ -33,7 +36,13 @@ _DOTTED_NAME: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+")
 
 
 def server_port(connection: Any) -> int | None:
-    """Return the server's port, None for a connection of any other driver."""
+    """Return the server's port, also behind a relay; None for a connection of any other driver."""
+    port = own_port(connection)
+    return port if port is None else relayed.port(port)
+
+
+def own_port(connection: Any) -> int | None:
+    """Return the port that it was made to, None for a connection of any other driver."""
     driver = _driver(connection)
     port = getattr(getattr(driver, "info", None), "port", None)
     if port is None:

@@ -16,6 +16,7 @@ import redis.asyncio
 
 from testkit.core.messages import TestkitError
 from testkit.core.provided import canonical
+from testkit.core.relayed import relayed
 from testkit.isolation.libraries import replace_in
 from testkit.isolation.server_commands import FIRST_WORDS, server_command
 
@@ -107,6 +108,7 @@ class RefusedCommands:
 
     def _leads_here(self, connection: Any) -> bool:
         host, port = getattr(connection, "host", None), getattr(connection, "port", None)
+        host, port = relayed.place(host, port)
         return (
             self._active
             and host is not None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from testkit.core.naming import UniqueNames
+    from testkit.faults.faults import Faults
     from testkit.isolation.database import Database
     from testkit.servers.postgres import PostgresServer
     from testkit.servers.redis import RedisServer
@@ -27,6 +28,7 @@ __all__ = [
     "async_redis_client",
     "database",
     "db_session",
+    "faults",
     "postgres_server",
     "redis_client",
     "redis_server",
@@ -106,6 +108,18 @@ def async_redis_client(
     client = redis.asyncio.Redis.from_url(redis_server.url)
     close_after_test(request, client.aclose)
     return client
+
+
+@pytest.fixture
+def faults(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Faults:
+    """What a network does: ``faults.redis``, ``faults.postgres``, ``faults.proxy``, ``faults.log``.
+
+    Relays in front of this worker's servers, gone with the test; a fault that was declared and
+    never struck fails it.
+    """
+    session = _session(pytestconfig)
+    with plain_errors():
+        return session.worker.ensure_faulting().begin(request.node, session.mode(request.node))
 
 
 @pytest.fixture

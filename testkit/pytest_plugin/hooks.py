@@ -108,6 +108,11 @@ def pytest_runtest_makereport(
     """Note whether the test got to its end."""
     report = yield
     session = item.config.stash[key]
+    faulting = session.worker.faulting if session.isolates else None
+    if faulting is not None and report.skipped:
+        faulting.excuse()
+    if faulting is not None and report.failed and (passed := faulting.told()):
+        report.sections.append(("testkit", passed))
     if report.failed or hasattr(report, "wasxfail"):
         if call.excinfo is not None:
             notes = session.failed_by(call.excinfo.value)

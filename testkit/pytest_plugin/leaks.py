@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -51,6 +52,14 @@ def finish_test(
     item: pytest.Item, worker: Worker, *, period: int, cut_short: bool, undone: bool
 ) -> None:
     """Undo what the test did, and tell what it left in use; keep it where it is not ``undone``."""
+    faulting = worker.faulting
+    with faulting.ending(item, cut_short=cut_short) if faulting else contextlib.nullcontext():
+        _finish(item, worker, period=period, cut_short=cut_short, undone=undone)
+
+
+def _finish(
+    item: pytest.Item, worker: Worker, *, period: int, cut_short: bool, undone: bool
+) -> None:
     leaks = _end_further(worker, None, SHORT_PATIENCE if cut_short else PATIENCE)
     answer = _answer(item, worker.settings)
     if not undone:

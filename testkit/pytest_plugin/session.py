@@ -104,9 +104,7 @@ class PluginSession:
     def _remember(self) -> Refusals:
         """Return what remembers refusals, made for who may refuse first."""
         if self._refusals is None:
-            from testkit.isolation.refusals import Refusals
-
-            self._refusals = Refusals(self._moment)
+            self._refusals = import_module("testkit.isolation.refusals").Refusals(self._moment)
         return self._refusals
 
     @property
@@ -191,7 +189,8 @@ class PluginSession:
         if any(item.get_closest_marker("leaks") for item in items):
             _part("leaks").check_markers(items)
 
-    def _mode(self, item: pytest.Item) -> str:
+    def mode(self, item: pytest.Item) -> str:
+        """Return the isolation of a test."""
         return self._mode_of(item, self.settings) if self._mode_of else self.settings.isolation
 
     def collected(self, items: Sequence[pytest.Item]) -> None:
@@ -222,7 +221,7 @@ class PluginSession:
         self._moment = item.nodeid
         if self._refusals is not None:
             self._refusals.begin_test(item.nodeid)
-        mode = self._mode(item)
+        mode = self.mode(item)
         self._not_undone += mode == "none"
         if self._worker is not None:
             _part("keeping").watch(item, self)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from testkit.isolation.further import FurtherDatabases
     from testkit.isolation.refusals import Refusals
     from testkit.isolation.refused_commands import RefusedCommands
+    from testkit.pytest_plugin.faulting import Faulting
     from testkit.servers.postgres import PostgresServer
     from testkit.servers.redis import RedisServer
 
@@ -82,6 +83,7 @@ class Worker:
         )
         self.database: Database | None = None
         self.further: FurtherDatabases | None = None
+        self.faulting: Faulting | None = None
         self._periods = periods
         self.isolation = Isolation(periods, lambda: self.look(seconds=_NEWS_SECONDS), root)
         self._database_lock = threading.Lock()
@@ -189,6 +191,14 @@ class Worker:
                 self.isolation.add_redis(self.run)
         return server
 
+    def ensure_faulting(self) -> Faulting:
+        """Return what makes relays in front of the servers; it is loaded for who asks."""
+        if self.faulting is None:
+            from testkit.pytest_plugin.faulting import Faulting
+
+            self.faulting = Faulting(self)
+        return self.faulting
+
     def _further(self, server: PostgresServer) -> FurtherDatabases:
         from testkit.isolation.further import FurtherDatabases
 
@@ -238,6 +248,8 @@ class Worker:
         """Let every command be sent again: nothing of the tests runs any more."""
         while self._early:
             self._early.pop().join()
+        if self.faulting is not None:
+            self.faulting.close()  # what was put on last goes first
         if self._commands is not None:
             self._commands.end()
 

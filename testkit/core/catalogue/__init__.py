@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from testkit.core.catalogue.commands import COMMANDS
 from testkit.core.catalogue.configuration import CONFIGURATION
 from testkit.core.catalogue.factories import FACTORIES
+from testkit.core.catalogue.faults import FAULTS
 from testkit.core.catalogue.isolation import ISOLATION
 from testkit.core.catalogue.rows import ROWS
 from testkit.core.catalogue.schema import SCHEMA
@@ -23,5 +24,15 @@ if TYPE_CHECKING:
 
 __all__ = ["CATALOGUE", "PARTS"]
 
-PARTS: Final = (CONFIGURATION, SERVERS, SCHEMA, ISOLATION, SHARED, FACTORIES, ROWS, COMMANDS)
+PARTS: Final = (
+    CONFIGURATION,
+    SERVERS,
+    SCHEMA,
+    ISOLATION,
+    SHARED,
+    FACTORIES,
+    ROWS,
+    FAULTS,
+    COMMANDS,
+)
 CATALOGUE: Final[dict[str, Message]] = dict(sorted(pair for part in PARTS for pair in part.items()))

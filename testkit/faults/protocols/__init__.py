@@ -1,0 +1,1 @@
+"""What a relay must understand of a protocol, pure: bytes come in, steps come out."""
