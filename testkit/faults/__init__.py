@@ -1,0 +1,1 @@
+"""Faults: what goes wrong between a test and its servers, exactly and in milliseconds."""
