@@ -30,7 +30,8 @@ class PostgresConversation:
       skips the rest up to the Sync, as it does after any error; the client gets the declared error
       in the place of the server's, in its turn, and the state that the server is in.
     - A reply begins with the first message after the reply to the statement before it. Lost, it is
-      gone with all behind it up to ReadyForQuery, save notifications.
+      gone with all behind it up to ReadyForQuery, save notifications and
+      parameters.
     """
 
     def __init__(self, rules: Rules) -> None:

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Replies"]
 
-_ROW, _COPY_DATA, _READY, _ERROR, _COPY_IN, _NOTIFICATION = b"DdZEGA"
+_ROW, _COPY_DATA, _READY, _ERROR, _COPY_IN = b"DdZEG"
 #: What ends the reply to a statement of the extended protocol: done, empty, suspended, failed.
 _ENDS: Final = frozenset(b"CIsE")
 #: Notices, parameters and notifications come at any time, in the middle of a reply too.
 _ANY_TIME: Final = frozenset(b"NSA")
+#: What belongs to no reply: parameters and notifications.
+_NEVER_LOST: Final = frozenset(b"SA")
 #: What must be whole to be looked at.
-_READ: Final = frozenset(b"ZEA")
+_READ: Final = frozenset(b"ZEAS")
 _NO_MESSAGES: Final = "bytes of the server that are no messages of Postgres"
 _ENCRYPTED: Final = "an encrypted connection"
 _LONGEST: Final = 1024 * 1024
@@ -121,7 +123,7 @@ class Replies:
             if self._shared.over:
                 return
         swallowed = self._swallowing or (asked is not None and asked.answer is not None)
-        if kind == _NOTIFICATION and swallowed:
+        if kind in _NEVER_LOST and swallowed:
             self._steps.append(Forward(data[position:stop], TO_CLIENT))
         elif kind == _ERROR and asked is not None and asked.answer is not None:
             swallowed = self._answer(asked, data[position:stop])
@@ -186,6 +188,8 @@ class Replies:
             if self._cut is not None:
                 self._close()  # the reply was shorter than what it may be
         elif kind in _ENDS and unit.extended:
+            if kind != _ERROR and unit.current is not None and unit.current.answer is not None:
+                return  # of the ROLLBACK before what fails in the place of a COMMIT
             unit.failed = unit.failed or kind == _ERROR
             unit.at += 1
         elif kind == _COPY_IN and unit.extended and unit is self._shared.units[-1]:

@@ -166,6 +166,7 @@ class Requests:
             self._shared.units.append(Unit(extended=False, closed=True))
         elif kind == _CLOSE:
             self._open()
+            self._fresh = self._fresh and self._group >= 0
             names = self._statements if data[position + 5] == 83 else self._portals  # noqa: PLR2004
             names.pop(data[position + 6 : stop - 1], None)  # type: ignore[arg-type]
         elif kind == _FLUSH:

@@ -39,7 +39,8 @@ class Replies:
 
     def feed(self, data: bytes) -> Sequence[Step]:
         """Return what to do about these bytes."""
-        shared, steps = self._shared, list[Step]()
+        shared = self._shared
+        steps: list[Step] = []
         if shared.over:
             return steps
         run, position = self._sent, 0

@@ -38,7 +38,8 @@ class Requests:
 
     def feed(self, data: bytes) -> Sequence[Step]:
         """Return what to do about these bytes."""
-        shared, steps = self._shared, list[Step]()
+        shared = self._shared
+        steps: list[Step] = []
         if shared.over:
             return steps
         if self._long is not None and not shared.blind:
