@@ -13,6 +13,7 @@ from testkit.core.catalogue.commands import COMMANDS
 from testkit.core.catalogue.configuration import CONFIGURATION
 from testkit.core.catalogue.factories import FACTORIES
 from testkit.core.catalogue.isolation import ISOLATION
+from testkit.core.catalogue.protocol_faults import PROTOCOL_FAULTS
 from testkit.core.catalogue.rows import ROWS
 from testkit.core.catalogue.schema import SCHEMA
 from testkit.core.catalogue.servers import SERVERS
@@ -23,5 +24,5 @@ if TYPE_CHECKING:
 
 __all__ = ["CATALOGUE", "PARTS"]
 
-PARTS: Final = (CONFIGURATION, SERVERS, SCHEMA, ISOLATION, SHARED, FACTORIES, ROWS, COMMANDS)
+PARTS: Final = (CONFIGURATION, SERVERS, SCHEMA, ISOLATION, SHARED, FACTORIES, ROWS, COMMANDS, PROTOCOL_FAULTS)
 CATALOGUE: Final[dict[str, Message]] = dict(sorted(pair for part in PARTS for pair in part.items()))

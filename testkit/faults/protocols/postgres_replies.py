@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from testkit.faults.protocols.postgres_messages import FROM_SERVER, HEADER, is_ours
-from testkit.faults.protocols.postgres_shared import Asked, Shared, Unit, struck
+from testkit.faults.protocols.postgres_shared import (
+    ENCRYPTION_ANSWERED,
+    Asked,
+    Shared,
+    Unit,
+    struck,
+)
 from testkit.faults.protocols.rules import Break, Cut, Delay, Drop
 from testkit.faults.protocols.steps import TO_CLIENT, Close, Forward, Hold, Reset
 
@@ -64,6 +70,7 @@ class Replies:
 
     def _encryption(self, data: bytes) -> int:
         shared = self._shared
+        self._steps.append(ENCRYPTION_ANSWERED)
         if data[:1] == b"N":
             shared.phase = "startup"
             return 1
@@ -160,7 +167,7 @@ class Replies:
         """Give the client its error for the server's; return whether it was ours."""
         ours = is_ours(message)
         if ours and asked.answer is not None:
-            self._steps.append(Forward(asked.answer, TO_CLIENT))
+            self._steps += [asked.statement.answered, Forward(asked.answer, TO_CLIENT)]
         return ours
 
     def _pass(self, data: bytes, stop: int, *, swallowed: bool) -> None:
@@ -184,6 +191,8 @@ class Replies:
         """Go on to the next statement, or to the next unit."""
         if kind == _READY:
             self._shared.units.popleft()
+            if unit.noted is not None:
+                self._steps.append(unit.noted)
             self._swallowing = False
             if self._cut is not None:
                 self._close()  # the reply was shorter than what it may be

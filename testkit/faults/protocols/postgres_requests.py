@@ -35,6 +35,8 @@ _VERSION_3, _CANCEL, _SSL, _GSS = 3, 80877102, 80877103, 80877104
 _LONGEST_STARTUP: Final = 10_000
 _NO_MESSAGES: Final = "bytes of the client that are no messages of Postgres"
 _STARTUP: Final = Noted("request startup", None, "request")
+_STARTED: Final = Noted("reply to startup", None, "reply")
+_RETURNED: Final = Noted("reply to function call", None, "reply")
 _ENCRYPTION: Final = Noted("request encryption", None, "request")
 _CANCELLING: Final = Noted("request cancel", None, "request")
 _FUNCTION: Final = Noted("request function call", None, "request")
@@ -97,7 +99,7 @@ class Requests:
             elif code >> 16 == _VERSION_3:
                 self._steps.append(_STARTUP)
                 shared.phase = "messages"
-                shared.units.append(Unit(extended=False, closed=True))
+                shared.units.append(Unit(extended=False, closed=True, noted=_STARTED))
             else:
                 shared.give_up(_NO_MESSAGES, self._steps)
                 break
@@ -163,7 +165,7 @@ class Requests:
         elif kind == _CALL:
             self._release()
             self._steps.append(_FUNCTION)
-            self._shared.units.append(Unit(extended=False, closed=True))
+            self._shared.units.append(Unit(extended=False, closed=True, noted=_RETURNED))
         elif kind == _CLOSE:
             self._open()
             self._fresh = self._fresh and self._group >= 0

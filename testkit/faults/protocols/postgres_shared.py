@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from testkit.faults.protocols.steps import Noted
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from testkit.faults.protocols.rules import Rule, Rules
     from testkit.faults.protocols.steps import Step
 
-__all__ = ["Asked", "Phase", "Shared", "Unit", "struck"]
+__all__ = ["ENCRYPTION_ANSWERED", "Asked", "Phase", "Shared", "Unit", "struck"]
 
 #: "startup": before the startup message. "ssl": the server's one byte about encryption is awaited.
 Phase: TypeAlias = Literal["startup", "ssl", "messages"]
+ENCRYPTION_ANSWERED: Final = Noted("reply to encryption", None, "reply")
 
 
 @dataclass(slots=True)
@@ -39,6 +40,7 @@ class Unit:
     """What one ReadyForQuery ends: a simple query, or all up to a Sync.
 
     ``at``: which of the statements is being answered. ``closed``: its Sync was sent.
+    ``noted``: what is noted at its end, of a unit without statements.
     """
 
     extended: bool
@@ -46,6 +48,7 @@ class Unit:
     asked: list[Asked] = field(default_factory=list)
     at: int = 0
     failed: bool = False
+    noted: Noted | None = None
 
     @property
     def current(self) -> Asked | None:

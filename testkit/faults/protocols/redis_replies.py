@@ -206,7 +206,7 @@ class Replies:
         """Give the answers that no reply of the server stands before."""
         pending = self._shared.pending
         while pending and (uneven := pending[0][3]) is not None and uneven.local is not None:
-            steps.append(Forward(uneven.local, TO_CLIENT))
+            steps += [uneven.request.command.answered, Forward(uneven.local, TO_CLIENT)]
             pending.popleft()
 
     def _leave(self, data: bytes, run: int, position: int, steps: list[Step]) -> None:

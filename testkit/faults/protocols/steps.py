@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from testkit.faults.protocols.rules import Rule
 
 __all__ = [
     "TO_CLIENT",
     "TO_SERVER",
     "Close",
+    "Conversation",
     "Direction",
     "Forward",
     "Hold",
@@ -65,3 +68,18 @@ class Noted(Step):
     what: str
     rule: Rule | None
     kind: Kind
+
+
+class Conversation(Protocol):
+    """One connection, from its first byte on.
+
+    Bytes may be cut anywhere. Neither method raises; after ``Reset`` or ``Close`` both give nothing.
+    """
+
+    def from_client(self, data: bytes) -> Sequence[Step]:
+        """Return what to do about bytes of the client."""
+        ...
+
+    def from_server(self, data: bytes) -> Sequence[Step]:
+        """Return what to do about bytes of the server."""
+        ...
