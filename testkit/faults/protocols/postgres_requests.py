@@ -169,7 +169,8 @@ class Requests:
         elif kind == _CLOSE:
             self._open()
             self._fresh = self._fresh and self._group >= 0
-            names = self._statements if data[position + 5] == 83 else self._portals  # noqa: PLR2004
+            statements = data[position + 5 : position + 6] == b"S"
+            names = self._statements if statements else self._portals
             names.pop(data[position + 6 : stop - 1], None)  # type: ignore[arg-type]
         elif kind == _FLUSH:
             self._release()
