@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Replies"]
 
-_ROW, _COPY_DATA, _READY, _ERROR, _COPY_IN = b"DdZEG"
+_READY, _ERROR, _COPY_IN = b"ZEG"
 #: What ends the reply to a statement of the extended protocol: done, empty, suspended, failed.
 _ENDS: Final = frozenset(b"CIsE")
 #: Notices, parameters and notifications come at any time, in the middle of a reply too.
 _ANY_TIME: Final = frozenset(b"NSA")
+#: What need not be looked at where no rule listens.
+_QUIET: Final = frozenset(b"Dd123tTnNSAKRcHWv")
 #: What belongs to no reply: parameters and notifications.
 _NEVER_LOST: Final = frozenset(b"SA")
 #: What must be whole to be looked at.
@@ -88,18 +90,10 @@ class Replies:
             self._skip -= position
             self._pass(data, position, swallowed=self._skip_swallowed)
         while position + 5 <= end and not shared.over:
-            if self._quick():
-                following = position
-                kind, length = unpack(data, position)
-                while kind in (_ROW, _COPY_DATA) and length >= 4:  # noqa: PLR2004, PLR6201
-                    following += 1 + length
-                    if following + 5 > end:
-                        break
-                    kind, length = unpack(data, following)
-                if following > position:
-                    position = min(following, end)
-                    self._skip, self._skip_swallowed = following - position, False
-                    continue
+            if not self._swallowing and self._cut is None:
+                position = self._plain(data, position)
+                if position + 5 > end:
+                    break
             kind, length = unpack(data, position)
             following = position + 1 + length
             if kind not in FROM_SERVER or length < 4:  # noqa: PLR2004
@@ -112,14 +106,39 @@ class Replies:
             position, self._skip = stop, following - stop
         return position
 
-    def _quick(self) -> bool:
-        """Return whether rows are nothing but bytes to be forwarded."""
-        if self._swallowing or self._cut is not None:
-            return False
-        if not self._shared.rules.replies:
-            return True
-        asked = self._shared.units[0].current if self._shared.units else None
-        return asked is None or (asked.begun and asked.answer is None)
+    def _plain(self, data: bytes, position: int) -> int:
+        """Go on behind messages of replies that no rule listens to; none of them stays half."""
+        units, names, end = self._shared.units, self._shared.rules.names, len(data)
+        unpack = HEADER.unpack_from
+        while position + 5 <= end:
+            unit = units[0] if units else None
+            asked = unit.current if unit is not None else None
+            if asked is not None and (
+                asked.answer is not None
+                or not (asked.begun or names.isdisjoint(asked.statement.listeners))
+            ):
+                break
+            kind, length = unpack(data, position)
+            begun = False
+            while kind in _QUIET and length >= 4:  # noqa: PLR2004
+                begun = begun or kind not in _ANY_TIME
+                position += 1 + length
+                if position + 5 > end:
+                    break
+                kind, length = unpack(data, position)
+            following = position + 1 + length
+            ends = kind in _ENDS and position + 5 <= end
+            if asked is not None and not asked.begun and (begun or ends):
+                asked.begun = True
+                self._steps.append(asked.statement.answered)
+            if following > end or not (ends or kind == _READY):
+                break
+            if unit is not None:
+                self._take_in(kind, unit)
+            position = following
+        if position > end:
+            self._skip, self._skip_swallowed = position - end, False
+        return min(position, end)
 
     def _message(self, kind: int, data: bytes, position: int, stop: int) -> None:
         units = self._shared.units

@@ -40,13 +40,15 @@ _WITH_COMMIT: Final = re.compile(r"\s*(?:COMMIT|END)\b(?!\s+PREPARED\b)", re.IGN
 class Statement:
     """One text that the server executes; of a long one, its first 64 KiB.
 
-    ``names``: the first keywords of the statements in it. ``words``: the text without comments and
+    ``names``: the first keywords of the statements in it; ``listeners``: the names of rules
+    that may strike it, None for those without one. ``words``: the text without comments and
     constants. ``commits``: it is a COMMIT.
     """
 
     sql: str
     words: str
     names: tuple[str, ...]
+    listeners: frozenset[str | None]
     commits: bool
     asked: Noted = field(repr=False)
     answered: Noted = field(repr=False)
@@ -83,6 +85,7 @@ def _read(text: bytes) -> Statement:
         sql=sql,
         words=words,
         names=tuple(names),
+        listeners=frozenset([*names, None]),
         commits=_WITH_COMMIT.match(words) is not None,
         asked=Noted(f"request {shown}", None, "request"),
         answered=Noted(f"reply to {shown}", None, "reply"),

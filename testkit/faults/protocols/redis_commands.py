@@ -8,7 +8,7 @@ from typing import Final
 from testkit.faults.protocols.resp import arguments
 from testkit.faults.protocols.steps import Noted
 
-__all__ = ["Command", "RedisRequest", "command_of", "known"]
+__all__ = ["KNOWN", "Command", "RedisRequest", "command_of", "known"]
 
 #: Commands that are named together with their second word.
 _CONTAINERS: Final = frozenset(
@@ -87,17 +87,18 @@ class RedisRequest:
         return words[place] if place < len(words) else None
 
 
-_known: Final[dict[bytes, Command]] = {}
+#: Every command that was met, by its first word (of a container by two) as it was written.
+KNOWN: Final[dict[bytes, Command]] = {}
 
 
 def known(word: bytes) -> Command:
     """Return the command of a first word, however it is written."""
-    found = _known.get(word)
+    found = KNOWN.get(word)
     if found is None:
         name = word.decode("latin-1").upper()
         found = _command(name, (name,))
-        if len(_known) < _MOST_NAMES:
-            _known[word] = found
+        if len(KNOWN) < _MOST_NAMES:
+            KNOWN[word] = found
     return found
 
 
@@ -107,12 +108,12 @@ def command_of(words: list[bytes]) -> Command:
     if len(words) == 1:
         return first
     both = words[0] + b" " + words[1]
-    found = _known.get(both)
+    found = KNOWN.get(both)
     if found is None:
         name = both.decode("latin-1").upper()
         found = _command(name, (first.name, name))
-        if len(_known) < _MOST_NAMES:
-            _known[both] = found
+        if len(KNOWN) < _MOST_NAMES:
+            KNOWN[both] = found
     return found
 
 
@@ -122,7 +123,7 @@ def _command(name: str, names: tuple[str, ...]) -> Command:
     return Command(
         name=name,
         names=names,
-        careful=names[0] in _UNEVEN or names[0] in _CONTAINERS,
+        careful=not name or names[0] in _UNEVEN or names[0] in _CONTAINERS,
         container=name in _CONTAINERS,
         asked=Noted(f"request {shown}", None, "request"),
         answered=Noted(f"reply to {shown}", None, "reply"),

@@ -48,7 +48,7 @@ class Replies:
         self._tail, self._sent = b"", 0
         while position < len(data) and not shared.blind:
             if not self._reader.busy:
-                if not shared.rules.replies and not shared.session.listening:
+                if not shared.session.listening:
                     position = self._plain(data, position, steps)
                     run = self._due(data, run, position, steps)
                     if position == len(data):
@@ -77,10 +77,11 @@ class Replies:
     def _plain(self, data: bytes, position: int, steps: list[Step]) -> int:
         """Go on behind the whole replies that nobody wants to know more about."""
         pending, find, end, note = self._shared.pending, data.find, len(data), steps.append
+        names = self._shared.rules.names
         while position < end and pending:
             command, _, _, uneven = pending[0]
             kind = data[position]
-            if uneven is not None:
+            if uneven is not None or command.name in names:
                 break
             if kind in _LINES:
                 following = find(b"\n", position) + 1

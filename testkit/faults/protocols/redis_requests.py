@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from testkit.faults.protocols import resp
-from testkit.faults.protocols.redis_commands import RedisRequest, known
+from testkit.faults.protocols.redis_commands import KNOWN, RedisRequest, known
 from testkit.faults.protocols.redis_session import DISCARD, EXEC_ABORTED
 from testkit.faults.protocols.redis_shared import Shared, Uneven, struck
 from testkit.faults.protocols.rules import Answer, Break, Delay
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["Requests"]
 
 _Found: TypeAlias = "list[tuple[bytes, int, int]]"
-_NO_RESP = "bytes of the client that are no RESP"
-_REPLICATION = "a replica's stream"
+#: A longer command that no rule listens to is passed on as it comes.
+_LONG: Final = 16 * 1024
+_NO_RESP: Final = "bytes of the client that are no RESP"
+_REPLICATION: Final = "a replica's stream"
 
 
 class Requests:
@@ -71,43 +73,40 @@ class Requests:
         found: _Found = []
         stop, need = resp.scan(data, found)
         run, self._sent = self._sent, 0
-        if shared.rules.requests or not shared.session.even:
-            run = self._one_by_one(data, found, run, steps)
-        else:
-            run = self._all_at_once(data, found, run, steps)
+        run = self._decide(data, found, run, steps)
         if not shared.over:
             self._rest(data, (run, stop, need), steps)
 
-    def _all_at_once(self, data: bytes, found: _Found, run: int, steps: list[Step]) -> int:
-        remember, note = self._shared.pending.append, steps.append
-        for number, (word, start, _) in enumerate(found):
-            command = known(word)
-            if command.careful or not word:
-                return self._one_by_one(data, found[number:], run, steps)
-            remember((command, data, start, None))
-            note(command.asked)
-        return run
-
-    def _one_by_one(self, data: bytes, found: _Found, run: int, steps: list[Step]) -> int:
+    def _decide(self, data: bytes, found: _Found, run: int, steps: list[Step]) -> int:
         """Decide about each command; return from where on bytes were not forwarded yet."""
         shared = self._shared
+        remember, note, command_of = shared.pending.append, steps.append, KNOWN.get
+        names, even = shared.rules.names, shared.session.even
         for word, start, stop in found:
-            if not word or shared.blind:
-                continue
-            request = RedisRequest(known(word), data, start)
-            # A command of which some is on its way cannot be struck any more.
-            rules = () if start < run else shared.rules.requests
-            rule = shared.rules.take(rules, request)
-            steps.append(struck(request.command.asked, rule))
-            if rule is None and (start < run or not shared.session.must_fail(request)):
-                self._expect(request, steps)
-                continue
-            if start > run:
-                steps.append(Forward(data[run:start], TO_SERVER))
-            run = stop if self._strike(rule, request, steps) else start
-            if shared.over:
-                break
+            command = command_of(word) or known(word)
+            if even and not command.careful and command.name not in names:
+                # The way of nearly all commands.
+                remember((command, data, start, None))
+                note(command.asked)
+            elif word:
+                run = self._one(RedisRequest(command, data, start), stop, run, steps)
+                even = shared.session.even
+                if shared.over or shared.blind:
+                    break
         return run
+
+    def _one(self, request: RedisRequest, stop: int, run: int, steps: list[Step]) -> int:
+        shared = self._shared
+        # A command of which some is on its way cannot be struck any more.
+        gone = request.start < run
+        rule = None if gone else shared.rules.take(shared.rules.requests, request)
+        steps.append(struck(request.command.asked, rule))
+        if rule is None and (gone or not shared.session.must_fail(request)):
+            self._expect(request, steps)
+            return run
+        if request.start > run:
+            steps.append(Forward(request.frame[run : request.start], TO_SERVER))
+        return stop if self._strike(rule, request, steps) else request.start
 
     def _expect(self, request: RedisRequest, steps: list[Step]) -> None:
         """Remember what answers a request that the server gets."""
@@ -157,7 +156,7 @@ class Requests:
         run, stop, need = where
         if need == resp.GARBAGE:
             self._shared.give_up(_NO_RESP, steps)
-        if need > resp.LONGEST and not self._shared.blind:
+        if need > resp.LONGEST or (need > _LONG and not self._wanted(data, stop)):
             self._begin_long(data, run, stop, steps)
             return
         shared = self._shared
@@ -171,6 +170,15 @@ class Requests:
         else:
             self._keep(b"", 0, 0)
 
+    def _wanted(self, data: bytes, start: int) -> bool:
+        """Return whether the whole of a command is to be seen before it is passed on."""
+        word = resp.first_word(data, start)
+        names = self._shared.rules.names
+        if not word or None in names or not self._shared.session.even:
+            return True
+        command = known(word)
+        return command.careful or command.name in names
+
     def _keep(self, rest: bytes, need: int, sent: int) -> None:
         self._chunks = [rest] if rest else []
         self._have, self._need, self._sent = len(rest), need, sent
@@ -180,10 +188,9 @@ class Requests:
         self._keep(b"", 0, 0)
         self._long, self._long_dropped = resp.LongCommand(), False
         self._long.feed(data[start:])
-        words = resp.arguments(data, start)
-        if words:
-            run = self._one_by_one(data, [(words[0], start, len(data))], run, steps)
-            self._long_dropped = run == len(data)
+        word, before = resp.first_word(data, start) or b"?", run
+        run = self._decide(data, [(word, start, len(data))], run, steps)
+        self._long_dropped = before <= start and run == len(data)
         if len(data) > run and not self._shared.over:
             steps.append(Forward(data[run:], TO_SERVER))
 

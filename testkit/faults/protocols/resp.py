@@ -15,6 +15,9 @@ GARBAGE: Final = -1
 _HEADER: Final = 32
 _LONGEST_INLINE: Final = 64 * 1024
 _INLINE: Final = re.compile(rb"[ \t]*([A-Za-z][\w.:|-]*)(?:[ \t][^\r\n]*)?\r?\n|[ \t]*\r?\n")
+#: The count of words and the length of the first.
+_BEGIN: Final = re.compile(rb"\*([1-9]\d{0,8})\r\n\$(\d{1,10})\r\n")
+_TOO_SHORT: Final = -2
 #: + - : _ # , ( and the end of what is streamed: nothing but a line.
 _LINES: Final = frozenset(b"+-:_#,(")
 _BULKS: Final = frozenset(b"$=!")
@@ -31,7 +34,7 @@ def scan(data: bytes, found: list[tuple[bytes, int, int]]) -> tuple[int, int]:
     empty command, which is not answered, has no first word (b"").
     """
     position, end, find = 0, len(data), data.find
-    append = found.append
+    append, begin = found.append, _BEGIN.match
     while position < end:
         start = position
         if data[position] != 42:  # noqa: PLR2004  # *
@@ -41,33 +44,49 @@ def scan(data: bytes, found: list[tuple[bytes, int, int]]) -> tuple[int, int]:
             position = line.end()
             append((line[1] or b"", start, position))
             continue
-        eol = find(b"\r\n", position, position + _HEADER)
-        if eol < 0:
-            return start, GARBAGE if end - position >= _HEADER else end - start + 1
-        count = data[position + 1 : eol]
-        if not count.isdigit():
-            if not (count[:1] == b"-" and count[1:].isdigit()):
-                return start, GARBAGE
-            count = b"0"
-        left, word = int(count), b""
-        position = eol + 2
-        while left:
-            eol = find(b"\r\n", position, position + _HEADER)
+        head = begin(data, position)
+        if head is None:
+            position, count, word = _begun(data, position)
+            if count < 0:
+                return start, count if count == GARBAGE else end - start + 1
+        else:
+            number, size = head.groups()
+            position = head.end()
+            count, after = int(number) - 1, position + int(size)
+            word = data[position:after]
+            position = after + 2
+            if position > end:
+                return start, position - start
+        while count:
+            eol = find(b"\r\n", position, position + 32)
             if eol < 0:
-                if end - position >= _HEADER or (position < end and data[position] != 36):  # noqa: PLR2004
-                    return start, GARBAGE
-                return start, end - start + 1
+                wrong = end - position >= _HEADER or data[position : position + 1] not in b"$"
+                return start, GARBAGE if wrong else end - start + 1
             size = data[position + 1 : eol]
             if data[position] != 36 or not size.isdigit():  # noqa: PLR2004  # $
                 return start, GARBAGE
             position = eol + 4 + int(size)
             if position > end:
                 return start, position - start
-            if not word:
-                word = data[eol + 2 : position - 2]
-            left -= 1
+            count -= 1
         append((word, start, position))
     return position, 0
+
+
+def _begun(data: bytes, position: int) -> tuple[int, int, bytes]:
+    """Return what follows a count that no word follows; its count is negative: not whole, garbage."""
+    eol = data.find(b"\r\n", position, position + _HEADER)
+    rest = len(data) - position
+    if eol < 0:
+        return position, GARBAGE if rest >= _HEADER else _TOO_SHORT, b""
+    number = data[position + 1 : eol]
+    negative = number[:1] == b"-" and number[1:].isdigit()
+    if negative or (number.isdigit() and not int(number)):
+        return eol + 2, 0, b""
+    following = data[eol + 2 : eol + 2 + _HEADER]
+    digits = following[1:].rstrip(b"\r\n")
+    good = number.isdigit() and following[:1] in b"$" and (not digits or digits.isdigit())
+    return position, _TOO_SHORT if good and len(following) < _HEADER else GARBAGE, b""
 
 
 def _need_of_line(data: bytes, start: int) -> int:

@@ -103,12 +103,14 @@ class Rules:
     matches it: one whose turn went to an earlier rule strikes the next that matches.
     """
 
-    __slots__ = ("replies", "requests")
+    __slots__ = ("names", "replies", "requests")
 
     def __init__(self) -> None:
         # Tuples are replaced, never changed: a conversation may be walking through one.
         self.requests: tuple[Rule, ...] = ()
         self.replies: tuple[Rule, ...] = ()
+        #: The names that a rule listens to; None among them: to all.
+        self.names: frozenset[str | None] = frozenset()
 
     def add(self, rule: Rule) -> None:
         """Let a rule listen from now on."""
@@ -116,11 +118,16 @@ class Rules:
             self.requests += (rule,)
         else:
             self.replies += (rule,)
+        self._name()
 
     def remove(self, rule: Rule) -> None:
         """Let a rule listen no more; one that does not listen is no error."""
         self.requests = tuple(other for other in self.requests if other is not rule)
         self.replies = tuple(other for other in self.replies if other is not rule)
+        self._name()
+
+    def _name(self) -> None:
+        self.names = frozenset(rule.name for rule in self.requests + self.replies)
 
     def take(self, rules: tuple[Rule, ...], request: Request) -> Rule | None:
         """Return the rule of these (``requests`` or ``replies``) that strikes this request."""
