@@ -131,7 +131,7 @@ class Replies:
             if asked is not None and not asked.begun and (begun or ends):
                 asked.begun = True
                 self._steps.append(asked.statement.answered)
-            if following > end or not (ends or kind == _READY):
+            if following > end or length < 4 or not (ends or kind == _READY):  # noqa: PLR2004
                 break
             if unit is not None:
                 self._take_in(kind, unit)

@@ -129,7 +129,7 @@ class Requests:
                 self._message(kind, data, position, stop)
                 if shared.over:
                     return position
-            self._drop_skipped = self._run >= stop and stop > position
+            self._drop_skipped = self._run >= stop
             if self._dropping != "no":
                 self._run = stop
                 self._drop_skipped = True
@@ -147,17 +147,17 @@ class Requests:
             if kind == _SYNC:
                 self._end_dropping(position, stop)
             return
-        if kind == _SYNC:
+        if kind == _BIND:
+            self._bind(data, position, stop)
+        elif kind == _EXECUTE:
+            self._execute(data, position, stop)
+        elif kind == _SYNC:
             self._release()
             unit = self._shared.open_unit()
             if unit is None:
                 self._shared.units.append(Unit(extended=True, closed=True))
             else:
                 unit.closed = True
-        elif kind == _BIND:
-            self._bind(data, position, stop)
-        elif kind == _EXECUTE:
-            self._execute(data, position, stop)
         elif kind == _PARSE:
             self._parse(data, position, stop)
         elif kind == _QUERY:
@@ -197,18 +197,25 @@ class Requests:
             self._group = position
 
     def _bind(self, data: bytes, position: int, stop: int) -> None:
-        self._open()
         begin = data.find(b"\0", position + 5, stop) + 1
         after = data.find(b"\0", begin, stop)
         found = self._statements.get(data[begin:after], _UNKNOWN)
         self._portals[data[position + 5 : begin - 1]] = (found, False)
-        self._asked(found, data, position)
+        unit = self._open()
+        if self._shared.rules.names.isdisjoint(found.listeners):
+            # The way of nearly all statements.
+            self._release()
+            unit.asked.append(Asked(found))
+            self._steps.append(found.asked)
+        else:
+            self._asked(found, data, position)
 
     def _execute(self, data: bytes, position: int, stop: int) -> None:
         name = data[position + 5 : data.find(b"\0", position + 5, stop)]
         found, executed = self._portals.get(name, (_UNKNOWN, False))
-        self._portals[name] = (found, True)
-        if executed:
+        if not executed:
+            self._portals[name] = (found, True)
+        else:
             # More rows of a portal are a request of their own.
             self._open()
             self._asked(found, data, position)
