@@ -38,9 +38,7 @@ class _Pair:
 class Passing:
     """Listens on ``port`` while its block lasts; ``declare`` adds a rule, ``notes`` is what passed."""
 
-    def __init__(
-        self, address: tuple[str, int], converse: Callable[[Rules], Conversation]
-    ) -> None:
+    def __init__(self, address: tuple[str, int], converse: Callable[[Rules], Conversation]) -> None:
         self.rules = Rules()
         self.notes: list[tuple[str, Rule | None]] = []
         self.bytes_to_server = b""

@@ -55,7 +55,7 @@ class Declaration(Generic[Fault]):
         return self._declared(Drop(), "dropped" if self._listens == "request" else "lost")
 
     def lost(self) -> Fault:
-        """Do the same as ``dropped``: of a reply, the server did it and the client does not know."""
+        """Do the same as ``dropped``: the server did it, and the client does not know."""
         return self.dropped()
 
     def delayed(self, seconds: float) -> Fault:
@@ -82,9 +82,9 @@ class Declaration(Generic[Fault]):
         return self._declared(Cut(after), f"cut after {after} bytes")
 
     def _choosing(self, nth: int | None) -> Self:
-        other = copy.copy(self)
-        other._nth = nth
-        return other
+        chosen = copy.copy(self)
+        chosen.__dict__["_nth"] = nth
+        return chosen
 
     def _declared(self, action: Action, done: str) -> Fault:
         which = "every one" if self._nth is None else f"number {self._nth}"

@@ -84,7 +84,10 @@ class Requests:
         """Read what comes before the first message with a type."""
         shared, position = self._shared, 0
         while shared.phase != "messages" and len(data) - position >= 8:  # noqa: PLR2004
-            length, code = FOUR.unpack_from(data, position)[0], FOUR.unpack_from(data, position + 4)[0]
+            length, code = (
+                FOUR.unpack_from(data, position)[0],
+                FOUR.unpack_from(data, position + 4)[0],
+            )
             if not 8 <= length <= _LONGEST_STARTUP or shared.phase == "ssl":  # noqa: PLR2004
                 shared.give_up(_NO_MESSAGES, self._steps)
                 break
@@ -124,7 +127,7 @@ class Requests:
                 return position
             if following > end and self._wait(kind, position, end):
                 return position
-            stop = following if following < end else end
+            stop = min(following, end)
             if kind in _NAMED:
                 self._message(kind, data, position, stop)
                 if shared.over:
@@ -162,7 +165,11 @@ class Requests:
             self._parse(data, position, stop)
         elif kind == _QUERY:
             self._query(data, position, stop)
-        elif kind == _CALL:
+        else:
+            self._seldom(kind, data, position, stop)
+
+    def _seldom(self, kind: int, data: bytes, position: int, stop: int) -> None:
+        if kind == _CALL:
             self._release()
             self._steps.append(_FUNCTION)
             self._shared.units.append(Unit(extended=False, closed=True, noted=_RETURNED))
@@ -171,7 +178,7 @@ class Requests:
             self._fresh = self._fresh and self._group >= 0
             statements = data[position + 5 : position + 6] == b"S"
             names = self._statements if statements else self._portals
-            names.pop(data[position + 6 : stop - 1], None)  # type: ignore[arg-type]
+            names.pop(data[position + 6 : stop - 1], None)
         elif kind == _FLUSH:
             self._release()
 

@@ -21,6 +21,7 @@ __all__ = ["PostgresDeclaration", "PostgresRules"]
 Fault = TypeVar("Fault")
 
 _KEYWORD: Final = re.compile(r"[A-Za-z]+")
+_MESSAGE: Final = re.compile(r"[^\0]*")
 #: Classes 00, 01 and 02 are no errors.
 _SQLSTATE: Final = re.compile(r"(?!0[012])[0-9A-Z]{5}")
 
@@ -40,7 +41,7 @@ class PostgresDeclaration(Declaration[Fault]):
         if not _matches(_SQLSTATE, sqlstate):
             reason = "an error's sqlstate is five digits or capitals, such as 40001"
             raise wrong_action(call, reason)
-        if not isinstance(message, str) or "\0" in message:
+        if not _matches(_MESSAGE, message):
             raise wrong_action(call, "a message is text without zero bytes")
         done = f"answered with {sqlstate} {message!r}"
         return self._declared(Answer(error_response(sqlstate, message)), done)

@@ -12,20 +12,30 @@ __all__ = ["KNOWN", "Command", "RedisRequest", "command_of", "known"]
 
 #: Commands that are named together with their second word.
 _CONTAINERS: Final = frozenset(
-    "ACL CLIENT CLUSTER COMMAND CONFIG DEBUG FUNCTION LATENCY MEMORY MODULE OBJECT PUBSUB SCRIPT"
-    " SENTINEL SLOWLOG XGROUP XINFO".split()
+    (
+        *("ACL", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DEBUG", "FUNCTION", "LATENCY"),
+        *("MEMORY", "MODULE", "OBJECT", "PUBSUB", "SCRIPT", "SENTINEL", "SLOWLOG"),
+        *("XGROUP", "XINFO"),
+    )
 )
 #: Commands after which replies come in other ways than one for one.
 _UNEVEN: Final = frozenset(
-    "CLIENT DISCARD EXEC HELLO MONITOR MULTI PSUBSCRIBE PSYNC PUNSUBSCRIBE RESET SSUBSCRIBE"
-    " SUBSCRIBE SUNSUBSCRIBE SYNC UNSUBSCRIBE".split()
+    (
+        *("CLIENT", "DISCARD", "EXEC", "HELLO", "MONITOR", "MULTI", "PSYNC", "RESET", "SYNC"),
+        *("PSUBSCRIBE", "PUNSUBSCRIBE", "SSUBSCRIBE", "SUBSCRIBE", "SUNSUBSCRIBE"),
+        "UNSUBSCRIBE",
+    )
 )
 #: Where the first key stands when it is not the first argument.
+_SECOND: Final = (
+    *("BITOP", "LMPOP", "SINTERCARD", "ZDIFF", "ZINTER", "ZINTERCARD", "ZMPOP", "ZUNION"),
+)
+_THIRD: Final = (
+    *("BLMPOP", "BZMPOP", "EVAL", "EVALSHA", "EVALSHA_RO", "EVAL_RO", "FCALL", "FCALL_RO"),
+    "MIGRATE",
+)
 _FIRST_KEY: Final = (
-    dict.fromkeys(_CONTAINERS, 2)
-    | dict.fromkeys("BITOP LMPOP SINTERCARD ZDIFF ZINTER ZINTERCARD ZMPOP ZUNION".split(), 2)
-    | dict.fromkeys("BLMPOP BZMPOP EVAL EVALSHA EVALSHA_RO EVAL_RO".split(), 3)
-    | dict.fromkeys("FCALL FCALL_RO MIGRATE".split(), 3)
+    dict.fromkeys(_CONTAINERS, 2) | dict.fromkeys(_SECOND, 2) | dict.fromkeys(_THIRD, 3)
 )
 #: Names are remembered as they are written; no client has more than these.
 _MOST_NAMES: Final = 2000

@@ -35,7 +35,7 @@ class Uneven:
     rule: Rule | None = None
 
 
-#: The command, the bytes that it stands in and where; None where one reply of the server answers it.
+#: The command, the bytes that it stands in and where; None where one reply answers it.
 Pending: TypeAlias = "tuple[Command, bytes, int, Uneven | None]"
 
 

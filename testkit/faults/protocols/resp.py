@@ -26,7 +26,10 @@ _ATTRIBUTE: Final = ord("|")
 _STREAMED: Final = -1
 
 
-def scan(data: bytes, found: list[tuple[bytes, int, int]]) -> tuple[int, int]:
+# The hot loop: with calls in it, each command would cost half as much again.
+def scan(  # noqa: C901, PLR0911
+    data: bytes, found: list[tuple[bytes, int, int]]
+) -> tuple[int, int]:
     """Append each whole command to ``found``: its first word, its begin, its end.
 
     Return where the first command begins that is not whole, and how many bytes from there are
@@ -74,7 +77,10 @@ def scan(data: bytes, found: list[tuple[bytes, int, int]]) -> tuple[int, int]:
 
 
 def _begun(data: bytes, position: int) -> tuple[int, int, bytes]:
-    """Return what follows a count that no word follows; its count is negative: not whole, garbage."""
+    """Return what comes behind a count that no word follows, and 0 words.
+
+    A negative count of words: ``GARBAGE``, or it is not whole.
+    """
     eol = data.find(b"\r\n", position, position + _HEADER)
     rest = len(data) - position
     if eol < 0:
@@ -98,7 +104,7 @@ def _need_of_line(data: bytes, start: int) -> int:
 
 
 def arguments(data: bytes, start: int = 0) -> list[bytes]:
-    """Return the words of the command that begins there; of one that is cut, those that are there."""
+    """Return the words of the command that begins there, of one that is cut those in it."""
     if data[start : start + 1] != b"*":
         return data[start:].partition(b"\n")[0].split()
     words: list[bytes] = []
@@ -182,23 +188,14 @@ class ReplyReader:
         """
         if not self.busy:
             self.busy, self._left = True, 1
-        end = len(data)
         while True:
-            if self._skip:
-                step = min(self._skip, end - position)
-                self._skip -= step
-                position += step
-                if self._skip:
-                    return position
-            elif self._line:
-                eol = data.find(b"\n", position)
-                if eol < 0:
-                    return end
-                position, self._line = eol + 1, False
+            position = self._go_on(data, position)
+            if self._skip or self._line:
+                return position
             if self._left == 0:
                 self.busy = False
                 return position
-            if position >= end:
+            if position >= len(data):
                 return position
             kind = data[position]
             if kind in _LINES:
@@ -207,10 +204,23 @@ class ReplyReader:
                 continue
             eol = data.find(b"\r\n", position, position + _HEADER)
             if eol < 0:
-                return -1 if end - position >= _HEADER or not _begins(kind) else position
+                wrong = len(data) - position >= _HEADER or not _begins(kind)
+                return -1 if wrong else position
             if not self._header(kind, data[position + 1 : eol]):
                 return -1
             position = eol + 2
+
+    def _go_on(self, data: bytes, position: int) -> int:
+        """Go to the end of the text or line that has begun, or as far as there is something."""
+        if self._skip:
+            step = min(self._skip, len(data) - position)
+            self._skip -= step
+            return position + step
+        if self._line:
+            eol = data.find(b"\n", position)
+            self._line = eol < 0
+            return len(data) if eol < 0 else eol + 1
+        return position
 
     def _one_less(self) -> None:
         if self._left > 0:

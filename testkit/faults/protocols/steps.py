@@ -73,7 +73,8 @@ class Noted(Step):
 class Conversation(Protocol):
     """One connection, from its first byte on.
 
-    Bytes may be cut anywhere. Neither method raises; after ``Reset`` or ``Close`` both give nothing.
+    Bytes may be cut anywhere. Neither method raises; behind ``Reset`` or ``Close`` both give
+    nothing.
     """
 
     def from_client(self, data: bytes) -> Sequence[Step]:

@@ -32,6 +32,12 @@ def rows(outbox: Connection) -> list[int]:
     return [row[0] for row in outbox.execute("SELECT id FROM outbox ORDER BY id")]
 
 
+def insert_in_a_pipeline(connection: Connection, times: int) -> None:
+    with connection.pipeline():
+        for number in range(times):
+            connection.execute(INSERT, (number,))
+
+
 def paired(passing: Passing) -> list[str]:
     """Return what was asked, once each of it has its reply."""
 
@@ -92,12 +98,15 @@ def test_a_reply_that_is_cut_is_a_lost_connection(
 
 @pytest.mark.parametrize("binary", [False, True])
 def test_an_error_outside_of_a_transaction(
-    connection: Connection, outbox: Connection, rules: PostgresRules[Rule], binary: bool
+    connection: Connection,
+    outbox: Connection,
+    rules: PostgresRules[Rule],
+    binary: bool,  # noqa: FBT001
 ) -> None:
     connection.autocommit = True
     rules.request("insert", table="OUTBOX").answered(sqlstate="40001", message="try again")
 
-    with pytest.raises(psycopg.errors.SerializationFailure, match="^try again$"):
+    with pytest.raises(psycopg.errors.SerializationFailure, match=r"^try again$"):
         connection.execute(INSERT, (1,), binary=binary)
     assert connection.info.transaction_status == TransactionStatus.IDLE
     connection.execute(INSERT, (2,), binary=binary)
@@ -193,15 +202,12 @@ def test_the_rest_of_a_pipeline_is_skipped(
     connection: Connection, outbox: Connection, rules: PostgresRules[Rule]
 ) -> None:
     rules.request("INSERT").nth(2).answered(sqlstate="40001")
-    with pytest.raises(psycopg.errors.SerializationFailure), connection.pipeline():
-        for number in range(4):
-            connection.execute(INSERT, (number,))
+    with pytest.raises(psycopg.errors.SerializationFailure):
+        insert_in_a_pipeline(connection, 4)
     connection.rollback()
 
     assert rows(outbox) == []
-    with connection.pipeline():
-        for number in range(4):
-            connection.execute(INSERT, (number,))
+    insert_in_a_pipeline(connection, 4)
     connection.commit()
     assert rows(outbox) == [0, 1, 2, 3]
 

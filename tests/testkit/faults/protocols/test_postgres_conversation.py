@@ -148,9 +148,7 @@ def test_an_answered_statement_fails_at_the_server_in_its_place(
 
 
 @given(st.binary(max_size=200), CUTS, st.booleans())
-def test_garbage_passes_and_is_noted_once(
-    garbage: bytes, cuts: list[int], listening: bool
-) -> None:
+def test_garbage_passes_and_is_noted_once(garbage: bytes, cuts: list[int], listening: bool) -> None:  # noqa: FBT001
     data = query(b"SELECT 1") + b"?" + b"\0\0\0\1" + garbage
     declared = [rule("INSERT", Drop()), rule("INSERT", Drop(), on="reply")] * listening
     client = conversation(*declared).client(*pieces(data, cuts))
@@ -163,7 +161,11 @@ def test_garbage_passes_and_is_noted_once(
 
 @given(st.binary(max_size=300), st.binary(max_size=300), CUTS, st.booleans(), st.booleans())
 def test_no_bytes_at_all_are_lost_or_raise(
-    client: bytes, server: bytes, cuts: list[int], listening: bool, begun: bool
+    client: bytes,
+    server: bytes,
+    cuts: list[int],
+    listening: bool,
+    begun: bool,  # noqa: FBT001
 ) -> None:
     rules = Rules()
     heard = conversation() if begun else Heard(postgres_conversation(rules))
@@ -181,7 +183,9 @@ KINDS = st.sampled_from([bytes([kind]) for kind in b"QPBDECFSHdcfpX"])
 
 @given(st.lists(st.tuples(KINDS, st.binary(max_size=20)), max_size=12), CUTS, st.booleans())
 def test_messages_with_nonsense_in_them_pass(
-    messages: list[tuple[bytes, bytes]], cuts: list[int], listening: bool
+    messages: list[tuple[bytes, bytes]],
+    cuts: list[int],
+    listening: bool,  # noqa: FBT001
 ) -> None:
     data = b"".join(message(*each) for each in messages)
     heard = conversation(*[rule("INSERT", Drop())] * listening).client(*pieces(data, cuts))
@@ -261,7 +265,9 @@ def test_what_belongs_to_no_reply_is_not_lost_with_it() -> None:
 
 def test_a_copy_waits_for_its_second_sync() -> None:
     heard = conversation(rule("SELECT", Drop(), on="reply"))
-    heard.client(extended(b"COPY t FROM STDIN") + SYNC).server(PARSED + BOUND + message(b"G", b"\0\0\0"))
+    heard.client(extended(b"COPY t FROM STDIN") + SYNC).server(
+        PARSED + BOUND + message(b"G", b"\0\0\0")
+    )
     heard.client(message(b"d", b"row") + message(b"c") + SYNC).server(done(b"COPY 1") + READY)
     heard.client(query(b"SELECT 1")).server(ROWS + done(b"SELECT 3") + READY)
 

@@ -13,13 +13,13 @@ from redis.retry import Retry
 
 from testkit.faults.protocols.conversation import redis_conversation
 from testkit.faults.protocols.redis_rules import RedisRules
-from testkit.faults.protocols.rules import Rule
 from tests.support.passing import Passing
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from testkit.faults.protocols.rules import Rule
     from testkit.servers.redis import RedisServer
 
 #: How long a client waits for what never comes, in seconds.
@@ -66,7 +66,7 @@ def patient(url: str, protocol: int) -> Iterator[Any]:
 
 
 def test_a_publish_whose_reply_is_lost_was_done(
-    client: Any, patient: Any, redis_client: redis.Redis, rules: RedisRules[Rule]
+    client: Any, patient: Any, redis_client: Any, rules: RedisRules[Rule]
 ) -> None:
     subscriber = redis_client.pubsub()
     subscriber.subscribe("events")
@@ -143,7 +143,7 @@ def test_a_request_that_is_reset_was_not_done(patient: Any, rules: RedisRules[Ru
 
 
 def test_the_reply_to_a_blocking_command_comes_later(
-    patient: Any, redis_client: redis.Redis, rules: RedisRules[Rule]
+    patient: Any, redis_client: Any, rules: RedisRules[Rule]
 ) -> None:
     redis_client.xgroup_create("stream", "group", mkstream=True)
     redis_client.xadd("stream", {"n": 1})
@@ -179,7 +179,7 @@ def test_a_function_that_raises_breaks_its_rule_and_nothing_else(
 
 
 def test_messages_of_a_channel_are_told_from_replies(
-    patient: Any, redis_client: redis.Redis, passing: Passing, rules: RedisRules[Rule]
+    patient: Any, redis_client: Any, passing: Passing, rules: RedisRules[Rule]
 ) -> None:
     subscriber = patient.pubsub()
     subscriber.subscribe("a", "b")
@@ -243,7 +243,7 @@ def test_everything_of_a_client_is_paired(patient: Any, passing: Passing) -> Non
 
 
 async def test_an_asynchronous_client_sees_the_same(
-    url: str, redis_client: redis.Redis, rules: RedisRules[Rule]
+    url: str, redis_client: Any, rules: RedisRules[Rule]
 ) -> None:
     rules.request("SET").answered("READONLY no")
     rules.reply("INCRBY").lost()

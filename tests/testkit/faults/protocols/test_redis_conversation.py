@@ -33,10 +33,20 @@ def _pairs(mark: bytes) -> object:
 
 
 LINES = st.sampled_from(
-    [b"+OK\r\n", b"-ERR no\r\n", b":12\r\n", b"_\r\n", b"#t\r\n", b",1.5\r\n", b"(" + b"9" * 50 + b"\r\n"]
+    [
+        b"+OK\r\n",
+        b"-ERR no\r\n",
+        b":12\r\n",
+        b"_\r\n",
+        b"#t\r\n",
+        b",1.5\r\n",
+        b"(" + b"9" * 50 + b"\r\n",
+    ]
 )
 BULKS = st.builds(lambda text: b"$%d\r\n%s\r\n" % (len(text), text), WORDS)
-NULLS = st.sampled_from([b"$-1\r\n", b"*-1\r\n", b"*0\r\n", b"=7\r\ntxt:abc\r\n", b"!5\r\nERR x\r\n"])
+NULLS = st.sampled_from(
+    [b"$-1\r\n", b"*-1\r\n", b"*0\r\n", b"=7\r\ntxt:abc\r\n", b"!5\r\nERR x\r\n"]
+)
 STREAMED = st.builds(
     lambda chunks: b"$?\r\n" + b"".join(b";%d\r\n%s\r\n" % (len(c), c) for c in chunks) + b";0\r\n",
     st.lists(st.binary(min_size=1, max_size=20), max_size=3),
@@ -141,7 +151,9 @@ def test_garbage_of_a_server_passes_and_is_noted_once(garbage: bytes, cuts: list
 
 @given(st.binary(max_size=200), CUTS, st.booleans())
 def test_garbage_of_a_client_passes_and_is_noted_once(
-    garbage: bytes, cuts: list[int], listening: bool
+    garbage: bytes,
+    cuts: list[int],
+    listening: bool,  # noqa: FBT001
 ) -> None:
     data = command(b"PING") + b"\x16\x03\x01" + garbage
     heard = conversation(*[rule("SET", Drop())] * listening).client(*pieces(data, cuts))
@@ -152,7 +164,10 @@ def test_garbage_of_a_client_passes_and_is_noted_once(
 
 @given(st.binary(max_size=300), st.binary(max_size=300), CUTS, st.booleans())
 def test_no_bytes_at_all_are_lost_or_raise(
-    client: bytes, server: bytes, cuts: list[int], listening: bool
+    client: bytes,
+    server: bytes,
+    cuts: list[int],
+    listening: bool,  # noqa: FBT001
 ) -> None:
     heard = conversation().client(*pieces(client, cuts)).server(*pieces(server, cuts))
 
@@ -225,7 +240,9 @@ def test_a_reset_comes_behind_what_was_before(on: str) -> None:
 
 def test_an_error_in_a_transaction_makes_exec_fail() -> None:
     heard = conversation(rule("SET", Answer(b"-READONLY no\r\n"), nth=2))
-    heard.client(command(b"MULTI") + command(b"SET", b"a") + command(b"SET", b"b") + command(b"EXEC"))
+    heard.client(
+        command(b"MULTI") + command(b"SET", b"a") + command(b"SET", b"b") + command(b"EXEC")
+    )
     heard.server(b"+OK\r\n", b"+QUEUED\r\n", b"+OK\r\n")
     heard.client(command(b"SET", b"c")).server(b"+OK\r\n")
 
@@ -288,7 +305,9 @@ def test_all_confirmations_of_a_subscribe_are_its_reply() -> None:
 
 def test_commands_without_replies_are_counted_out() -> None:
     heard = conversation()
-    heard.client(command(b"CLIENT", b"REPLY", b"SKIP"), command(b"SET", b"a"), command(b"GET", b"b"))
+    heard.client(
+        command(b"CLIENT", b"REPLY", b"SKIP"), command(b"SET", b"a"), command(b"GET", b"b")
+    )
     heard.client(command(b"CLIENT", b"REPLY", b"OFF"), command(b"SET", b"c"))
     heard.client(command(b"CLIENT", b"REPLY", b"ON"), command(b"TTL", b"d"))
     heard.server(b"$-1\r\n", b"+OK\r\n", b":-2\r\n")
