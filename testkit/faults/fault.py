@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from testkit.faults.protocols.rules import Rule
     from testkit.faults.protocols.steps import Direction
 
 __all__ = ["BOTH", "Condition", "Fault", "Kind"]
@@ -50,6 +51,7 @@ class Fault:
         self.text, self.condition, self.site = text, condition, site
         self.struck = 0
         self.active = True
+        self.rule: Rule | None = None
         self._end = end
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +12,8 @@ from testkit.core.provided import provided
 from testkit.core.relayed import relayed
 from testkit.faults.log import Log
 from testkit.faults.loop import Loop
+from testkit.faults.protocols.conversation import postgres_conversation, redis_conversation
+from testkit.faults.protocols.rules import Rules
 from testkit.faults.relay import Relay
 from testkit.faults.relays import PostgresRelay, RedisRelay
 from testkit.faults.station import Station, address_of
@@ -67,7 +70,9 @@ class Faults:
         with self._lock:
             found = self._relays.get("faults.redis")
             if not isinstance(found, RedisRelay):
-                found = RedisRelay(self, "faults.redis", *self._in_front("redis", "faults.redis"))
+                rules = Rules()
+            front = self._in_front("redis", "faults.redis", partial(redis_conversation, rules))
+            found = RedisRelay(self, "faults.redis", *front, rules)
                 self._made("redis", found)
         return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from testkit.core.messages import TestkitError
 from testkit.faults.attempts import Attempts
@@ -17,38 +17,19 @@ if TYPE_CHECKING:
 
     from testkit.faults.fault import Kind
     from testkit.faults.faults import Faults
+    from testkit.faults.protocols.rules import Rule, Rules
     from testkit.faults.protocols.steps import Direction
     from testkit.faults.station import Station
 
     Where = Literal["both", "to_server", "to_client"]
 
-__all__ = ["Relay", "Rule", "Rules"]
+__all__ = ["Relay"]
 
 _DIRECTIONS: Final[dict[str, tuple[Direction, ...]]] = {
     "both": BOTH,
     "to_server": ("to_server",),
     "to_client": ("to_client",),
 }
-
-
-class Rule(Protocol):
-    """What a conversation strikes by; one equals no other."""
-
-    @property
-    def text(self) -> str:
-        """What it strikes, and how."""
-
-    def __hash__(self) -> int: ...
-
-
-class Rules(Protocol):
-    """What decides which rule takes a request; it is called in the relay's thread only."""
-
-    def add(self, rule: Any) -> None:
-        """Let a rule listen, behind those that do."""
-
-    def remove(self, rule: Any) -> None:
-        """Let it listen no more."""
 
 
 class Relay:
@@ -136,7 +117,8 @@ class Relay:
         def end(fault: Fault) -> None:
             self._in_loop(lambda: self._station.forget_rule(fault, rule, rules))
 
-        fault = self._new(f"{self._name}: {rule.text}", Condition("rule"), end)
+        fault = self._new(f"{self._name}.{rule.text}", Condition("rule"), end)
+        fault.rule = rule
         self._in_loop(lambda: self._station.add_rule(fault, rule, rules))
         return fault
 

@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine
 
 from testkit.core.messages import TestkitError
+from testkit.faults.protocols.postgres_rules import PostgresRules
+from testkit.faults.protocols.redis_rules import RedisRules
 from testkit.faults.relay import Relay
 
 if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable
+
     from testkit.core.addresses import Address
+    from testkit.faults.fault import Fault
     from testkit.faults.faults import Faults
+    from testkit.faults.protocols.postgres_rules import PostgresDeclaration
+    from testkit.faults.protocols.redis_rules import RedisDeclaration
+    from testkit.faults.protocols.rules import Rule, Rules
     from testkit.faults.routes import Routes
     from testkit.faults.station import Station
 
@@ -23,11 +32,24 @@ class _ServerRelay(Relay):
     """A relay in front of a server whose address is known with user and password."""
 
     def __init__(
-        self, faults: Faults, name: str, station: Station, behind: Address, routes: Routes
+        self,
+        faults: Faults,
+        name: str,
+        station: Station,
+        behind: Address,
+        routes: Routes,
+        rules: Rules,
     ) -> None:
         super().__init__(faults, name, station)
-        self.behind, self._routes = behind, routes
+        self.behind, self._routes, self._rules = behind, routes, rules
         self.address = dataclasses.replace(behind, host=self.host, port=self.port)
+
+    def _strike(self, rule: Rule) -> Fault:
+        """Let a rule strike the connections of this relay. TK602 where they are encrypted."""
+        if self.behind.tls:
+            what = f"{self._name}.{rule.text}"
+            raise TestkitError("TK602", what=what, reason="the relay cannot read TLS")
+        return self.listen(rule, self._rules)
 
     def _check_place(self, what: object, host: object, port: object) -> None:
         """Raise TK601 for what leads to another server."""
@@ -46,6 +68,31 @@ class RedisRelay(_ServerRelay):
     def url(self) -> str:
         """The URL of the database, through the relay."""
         return self.address.url()
+
+    def request(
+        self,
+        name: str,
+        *,
+        key: str | bytes | None = None,
+        where: Callable[[list[bytes]], object] | None = None,
+    ) -> RedisDeclaration[Fault]:
+        """Choose a command by its name, in any case; "CLIENT KILL" with its subcommand.
+
+        ``key``: its first key or channel. ``where``: a function of its words, the name first; of a
+        command longer than 1 MiB those in its beginning. What is to happen to it, and to which of
+        those that match, say the methods of what is returned. Raises TK620; TK602 over TLS.
+        """
+        return RedisRules(self._strike).request(name, key=key, where=where)
+
+    def reply(
+        self,
+        name: str,
+        *,
+        key: str | bytes | None = None,
+        where: Callable[[list[bytes]], object] | None = None,
+    ) -> RedisDeclaration[Fault]:
+        """Choose the reply to such a command: one to a command sent before counts too."""
+        return RedisRules(self._strike).reply(name, key=key, where=where)
 
     def route(self, client: Any) -> None:
         """Lead a client of redis-py, sync or async, through the relay until the end of the test.
@@ -69,6 +116,32 @@ class PostgresRelay(_ServerRelay):
     def url(self, driver: str | None = None) -> str:
         """Return the URL of the test's database: psycopg 3, ``asyncpg``, or ``libpq``."""
         return self.address.url(driver)
+
+    def request(
+        self,
+        name: str | None = None,
+        *,
+        table: str | None = None,
+        sql: str | re.Pattern[str] | None = None,
+    ) -> PostgresDeclaration[Fault]:
+        """Choose a statement by its first keyword, a table in it, or a regular expression.
+
+        In any case of letters. ``table`` is a word of the statement outside of constants and
+        comments, quoted or not; with its schema, if it is given with one. ``sql`` is searched in
+        the text that the client sent, at most its first 64 KiB. COMMIT means END too, ROLLBACK
+        ABORT, BEGIN START TRANSACTION. Raises TK620. Over TLS no rule strikes.
+        """
+        return PostgresRules(self._strike).request(name, table=table, sql=sql)
+
+    def reply(
+        self,
+        name: str | None = None,
+        *,
+        table: str | None = None,
+        sql: str | re.Pattern[str] | None = None,
+    ) -> PostgresDeclaration[Fault]:
+        """Choose the reply to such a statement: one to a statement sent before counts too."""
+        return PostgresRules(self._strike).reply(name, table=table, sql=sql)
 
     def route(self, engine: Any) -> None:
         """Lead an Engine or AsyncEngine through the relay until the end of the test.

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from testkit.faults.fault import Fault
     from testkit.faults.log import Log
     from testkit.faults.loop import Loop
+    from testkit.faults.protocols.rules import Rule, Rules
     from testkit.faults.protocols.steps import Conversation, Direction
-    from testkit.faults.relay import Rules
 
 __all__ = ["Station", "address_of"]
 
@@ -59,7 +59,7 @@ class Station:
         self._connections: dict[int, Connection] = {}
         self._silent: dict[int, socket.socket] = {}
         self._count = 0
-        self._rules: dict[object, Fault] = {}
+        self._rules: dict[Rule, Fault] = {}
         self._listen()
 
     # --- faults
@@ -107,12 +107,12 @@ class Station:
         fault.struck += 1
         self.note(0, "tried to connect", fault=fault)
 
-    def add_rule(self, fault: Fault, rule: object, rules: Rules) -> None:
+    def add_rule(self, fault: Fault, rule: Rule, rules: Rules) -> None:
         """Let a rule of the conversations strike."""
         self._rules[rule] = fault
         rules.add(rule)
 
-    def forget_rule(self, fault: Fault, rule: object, rules: Rules) -> None:
+    def forget_rule(self, fault: Fault, rule: Rule, rules: Rules) -> None:
         """Let it strike no more; what it holds is held on."""
         fault.active = False
         rules.remove(rule)
@@ -259,7 +259,7 @@ class Station:
         to = f"bytes to {_TO[direction]}"
         self.note(number, f"{size} {to}", fault=fault, counted=to)
 
-    def note_said(self, number: int, what: str, rule: object | None, kind: str) -> None:
+    def note_said(self, number: int, what: str, rule: Rule | None, kind: str) -> None:
         """Note what a conversation understood, and count the rule that struck."""
         fault = self._rules.get(rule) if rule is not None else None
         if fault is not None:

@@ -14,6 +14,7 @@ from testkit.core.catalogue.configuration import CONFIGURATION
 from testkit.core.catalogue.factories import FACTORIES
 from testkit.core.catalogue.faults import FAULTS
 from testkit.core.catalogue.isolation import ISOLATION
+from testkit.core.catalogue.protocol_faults import PROTOCOL_FAULTS
 from testkit.core.catalogue.rows import ROWS
 from testkit.core.catalogue.schema import SCHEMA
 from testkit.core.catalogue.servers import SERVERS
@@ -33,6 +34,7 @@ PARTS: Final = (
     FACTORIES,
     ROWS,
     FAULTS,
+    PROTOCOL_FAULTS,
     COMMANDS,
 )
 CATALOGUE: Final[dict[str, Message]] = dict(sorted(pair for part in PARTS for pair in part.items()))

@@ -1,1 +1,4 @@
-"""What a relay must understand of a protocol, pure: bytes come in, steps come out."""
+"""What a relay hears, understood: RESP and Postgres conversations, and the rules that strike them.
+
+Pure: bytes come in, steps come out. No socket, thread, loop, clock or chance.
+"""

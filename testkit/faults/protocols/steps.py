@@ -1,36 +1,43 @@
-"""What a conversation tells the relay to do with the bytes that came in."""
+"""What a conversation tells its relay to do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from testkit.faults.protocols.rules import Rule
+
 __all__ = [
+    "TO_CLIENT",
+    "TO_SERVER",
     "Close",
     "Conversation",
     "Direction",
     "Forward",
     "Hold",
+    "Kind",
     "Noted",
     "Reset",
     "Step",
 ]
 
-Direction = Literal["to_server", "to_client"]
+Direction: TypeAlias = Literal["to_server", "to_client"]
+Kind: TypeAlias = Literal["request", "reply", "garbage"]
+TO_SERVER: Final[Direction] = "to_server"
+TO_CLIENT: Final[Direction] = "to_client"
 
 
+@dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do; they are done in order."""
-
-    __slots__ = ()
+    """One thing to do; steps are done in their order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forward(Step):
-    """Send these bytes on, or answer with them, behind what goes that way already."""
+    """Send these bytes on; they may have come from the other side, or be the conversation's own."""
 
     data: bytes
     to: Direction
@@ -46,28 +53,34 @@ class Hold(Step):
 
 @dataclass(frozen=True, slots=True)
 class Reset(Step):
-    """Reset both sides."""
+    """Reset the connection (RST) on both sides; no further step follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Close(Step):
-    """Close the client's side in order, behind what was forwarded to it."""
+    """Close both sides in an orderly way, after what was forwarded; no further step follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Noted(Step):
-    """Note something for the log; ``rule`` is what struck."""
+    """Write into the log what passed: ``what`` is the entry, ``rule`` the one that struck it."""
 
     what: str
-    rule: object | None
-    kind: Literal["request", "reply", "garbage"]
+    rule: Rule | None
+    kind: Kind
 
 
 class Conversation(Protocol):
-    """Understands one connection; it never raises, and takes pieces of any size."""
+    """One connection, from its first byte on.
+
+    Bytes may be cut anywhere. Neither method raises; behind ``Reset`` or ``Close`` both give
+    nothing.
+    """
 
     def from_client(self, data: bytes) -> Sequence[Step]:
-        """Answer what to do with bytes that the client sent."""
+        """Return what to do about bytes of the client."""
+        ...
 
     def from_server(self, data: bytes) -> Sequence[Step]:
-        """Answer what to do with bytes that the server sent."""
+        """Return what to do about bytes of the server."""
+        ...

@@ -9,6 +9,7 @@ import pytest
 
 from testkit.faults.log import Log
 from testkit.faults.loop import Loop
+from testkit.faults.protocols.rules import Drop, Rule, Rules
 from testkit.faults.protocols.steps import (
     Close,
     Conversation,
@@ -28,25 +29,6 @@ if TYPE_CHECKING:
     from testkit.servers.redis import RedisServer
 
 HOLD = 0.005
-
-
-class Rule:
-    """Strikes whatever is dropped."""
-
-    text = "request drop: dropped"
-
-
-class Book:
-    """The rules that listen."""
-
-    def __init__(self) -> None:
-        self.rules: list[Rule] = []
-
-    def add(self, rule: Rule) -> None:
-        self.rules.append(rule)
-
-    def remove(self, rule: Rule) -> None:
-        self.rules.remove(rule)
 
 
 class Words:
@@ -73,7 +55,7 @@ class Words:
         ]
 
 
-RULE = Rule()
+RULE = Rule("request drop: dropped", "request", "DROP", Drop())
 
 
 class Pair:
@@ -141,14 +123,14 @@ def test_the_clients_side_is_closed_in_order_behind_what_was_sent(pair: Pair) ->
 
 
 def test_a_rule_is_a_fault_like_any_other(faults: Faults, redis_server: RedisServer) -> None:
-    book = Book()
+    book = Rules()
     relay = faults.proxy("127.0.0.1", redis_server.port)
     with relay.listen(RULE, book) as fault:
         station = relay._station
         station.loop.call(lambda: station.note_said(1, "request drop", RULE, "request"))
-        listening = list(book.rules)
+        listening = book.requests
 
-    assert (listening, book.rules, fault.struck) == ([RULE], [], 1)
+    assert (listening, book.requests, fault.struck) == ((RULE,), (), 1)
     assert str(faults.log).endswith(
-        f"#1  request drop  <- faults.proxy('127.0.0.1', {redis_server.port}): {RULE.text}"
+        f"#1  request drop  <- faults.proxy('127.0.0.1', {redis_server.port}).{RULE.text}"
     )
