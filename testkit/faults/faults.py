@@ -71,8 +71,9 @@ class Faults:
             found = self._relays.get("faults.redis")
             if not isinstance(found, RedisRelay):
                 rules = Rules()
-            front = self._in_front("redis", "faults.redis", partial(redis_conversation, rules))
-            found = RedisRelay(self, "faults.redis", *front, rules)
+                converse = partial(redis_conversation, rules)
+                front = self._in_front("redis", "faults.redis", converse)
+                found = RedisRelay(self, "faults.redis", *front, rules)
                 self._made("redis", found)
         return found
 
@@ -82,8 +83,10 @@ class Faults:
         with self._lock:
             found = self._relays.get("faults.postgres")
             if not isinstance(found, PostgresRelay):
-                front = self._in_front("database", "faults.postgres")
-                found = PostgresRelay(self, "faults.postgres", *front)
+                rules = Rules()
+                converse = partial(postgres_conversation, rules)
+                front = self._in_front("database", "faults.postgres", converse)
+                found = PostgresRelay(self, "faults.postgres", *front, rules)
                 self._made("database", found)
         return found
 
