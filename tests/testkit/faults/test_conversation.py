@@ -150,5 +150,5 @@ def test_a_rule_is_a_fault_like_any_other(faults: Faults, redis_server: RedisSer
 
     assert (listening, book.rules, fault.struck) == ([RULE], [], 1)
     assert str(faults.log).endswith(
-        f"#1  request drop  <- faults.proxy('127.0.0.1', {redis_server.port}): {RULE.text}"
+        f"#1  request drop  <- faults.proxy('127.0.0.1', {redis_server.port}).{RULE.text}"
     )
