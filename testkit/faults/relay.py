@@ -59,18 +59,18 @@ class Relay:
         its way arrives at once.
         """
         call = self._call("latency", _given(seconds, jitter=jitter, direction=direction))
-        return self._declare(call, "latency", seconds=seconds, jitter=jitter, direction=direction)
+        return self._begin(call, "latency", seconds=seconds, jitter=jitter, direction=direction)
 
     def reset(self) -> Fault:
         """Reset all connections, idle ones too, and each new one while it lasts.
 
         ``reset().end()`` resets those of this moment only.
         """
-        return self._declare(self._call("reset"), "reset")
+        return self._begin(self._call("reset"), "reset")
 
     def reset_on_connect(self) -> Fault:
         """Reset each new connection at once; those that stand are left alone."""
-        return self._declare(self._call("reset_on_connect"), "reset_on_connect")
+        return self._begin(self._call("reset_on_connect"), "reset_on_connect")
 
     def refuse(self) -> Fault:
         """Let nothing listen: new connections are refused; those that stand are left alone.
@@ -78,16 +78,16 @@ class Relay:
         ``struck`` counts the attempts of psycopg, asyncpg, redis-py and SQLAlchemy in this process.
         Of others the kernel tells only that there were any: they make it 1 when the fault ends.
         """
-        return self._declare(self._call("refuse"), "refuse")
+        return self._begin(self._call("refuse"), "refuse")
 
     def silence(self) -> Fault:
         """Accept new connections and say nothing, nor reach the server, until they are closed."""
-        return self._declare(self._call("silence"), "silence")
+        return self._begin(self._call("silence"), "silence")
 
     def black_hole(self, *, direction: Where = "both") -> Fault:
         """Hold all bytes, ends and resets; when it ends they flow on, and nothing was closed."""
         call = self._call("black_hole", _given(direction=direction))
-        return self._declare(call, "black_hole", direction=direction)
+        return self._begin(call, "black_hole", direction=direction)
 
     def connect_black_hole(self) -> Fault:
         """Let attempts to connect find no answer, as by a dead machine. Linux only, else TK602.
@@ -97,16 +97,16 @@ class Relay:
         """
         if not SUPPORTED:
             raise TestkitError("TK602", what=f"{self._name}.connect_black_hole()", reason=_ONLY)
-        return self._declare(self._call("connect_black_hole"), "connect_black_hole")
+        return self._begin(self._call("connect_black_hole"), "connect_black_hole")
 
     def cut(self, *, after: int) -> Fault:
         """Close each connection in order behind so many bytes to the client, counted from now."""
-        return self._declare(self._call("cut", _given(after=after)), "cut", after=after)
+        return self._begin(self._call("cut", _given(after=after)), "cut", after=after)
 
     def slow_close(self, seconds: float, *, direction: Where = "both") -> Fault:
         """Tell one side only so much later that the other has closed; a reset is told at once."""
         call = self._call("slow_close", _given(seconds, direction=direction))
-        return self._declare(call, "slow_close", seconds=seconds, direction=direction)
+        return self._begin(call, "slow_close", seconds=seconds, direction=direction)
 
     def listen(self, rule: Rule, rules: Rules) -> Fault:
         """Let a rule of the relay's conversations strike, until its fault ends.
@@ -132,7 +132,7 @@ class Relay:
         """Close everything; the test's end does so."""
         self._in_loop(self._station.close)
 
-    def _declare(
+    def _begin(
         self,
         call: str,
         kind: Kind,
