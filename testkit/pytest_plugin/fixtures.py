@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
     from sqlalchemy.orm import Session
 
+    from testkit.clock import Clock
     from testkit.core.naming import UniqueNames
     from testkit.isolation.database import Database
     from testkit.servers.postgres import PostgresServer
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "async_db_session",
     "async_redis_client",
+    "clock",
     "database",
     "db_session",
     "postgres_server",
@@ -106,6 +108,26 @@ def async_redis_client(
     client = redis.asyncio.Redis.from_url(redis_server.url)
     close_after_test(request, client.aclose)
     return client
+
+
+@pytest.fixture
+def clock(request: pytest.FixtureRequest) -> Iterator[Clock]:
+    """Wall, monotonic and event-loop time: ``freeze``, ``advance``, ``await run_for``.
+
+    Everything is put back after the test. Moving hands that nobody reads fails it.
+    """
+    with plain_errors():
+        from testkit.clock import Clock
+
+        clock = Clock()
+    clock.begin()
+    try:
+        yield clock
+    finally:
+        clock.end()
+    if not _session(request.config).failed and (unread := clock.unread(request.node.nodeid)):
+        with plain_errors():
+            raise unread
 
 
 @pytest.fixture

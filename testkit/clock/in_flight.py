@@ -1,0 +1,138 @@
+"""What an event loop still waits for from outside: answers, jobs in threads, child processes.
+
+A transport is in flight from a write until its next read, and while it could not write all. Bare
+registrations (``add_reader``, ``add_writer``, the ``sock_…`` methods, psycopg's waits) are in
+flight as long as they stand. The ends that this loop accepted are not: whoever sent a request to
+them is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import asyncio.base_subprocess
+import asyncio.futures
+import asyncio.selector_events
+import concurrent.futures
+import selectors
+import sys
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, Final, cast
+
+if TYPE_CHECKING:
+    from testkit.clock.patches import Patches
+
+__all__ = ["InFlight"]
+
+_ANYIO: Final = "anyio._backends._asyncio"
+
+
+class InFlight:
+    """Counts what is in flight in every loop of this process.
+
+    ``install`` wraps methods of asyncio's classes; the patches undo that.
+    """
+
+    def __init__(self) -> None:
+        self._written: weakref.WeakSet[Any] = weakref.WeakSet()
+        # Plain sets: a list of one is taken at once, also while other threads add to it.
+        self._chained: set[asyncio.Future[Any]] = set()
+        self._children: set[Any] = set()
+
+    def install(self, patches: Patches) -> None:
+        """Follow writes, reads, futures of executors and child processes from now on."""
+        transport: Any = asyncio.selector_events._SelectorSocketTransport  # type: ignore[attr-defined] # noqa: SLF001 - asyncio shows what is in flight nowhere else
+        written, chained, children = self._written, self._chained, self._children
+
+        def writes(original: Any) -> Any:
+            def write(self: Any, data: Any) -> Any:
+                if self._server is None:
+                    written.add(self)
+                return original(self, data)
+
+            return write
+
+        def events(original: Any) -> Any:
+            def process_events(self: Any, event_list: Any) -> Any:
+                for key, mask in event_list:
+                    if mask & selectors.EVENT_READ and key.data[0] is not None:
+                        owner = getattr(key.data[0]._callback, "__self__", None)  # noqa: SLF001
+                        if isinstance(owner, transport):
+                            written.discard(owner)
+                return original(self, event_list)
+
+            return process_events
+
+        def chains(original: Any) -> Any:
+            def chain_future(source: Any, destination: Any) -> Any:
+                if isinstance(source, concurrent.futures.Future) and asyncio.isfuture(destination):
+                    chained.add(destination)
+                return original(source, destination)
+
+            return chain_future
+
+        def starts(original: Any) -> Any:
+            def __init__(self: Any, *arguments: Any, **named: Any) -> None:  # noqa: N807 - it is one
+                original(self, *arguments, **named)
+                children.add(self)
+
+            return __init__
+
+        patches.wrap(transport, "write", writes)
+        patches.wrap(transport, "writelines", writes)
+        # Not the transport's own method: a connection that was there before keeps the one it had.
+        patches.wrap(asyncio.selector_events.BaseSelectorEventLoop, "_process_events", events)
+        # run_in_executor, to_thread and wrap_future all come by here.
+        patches.wrap(asyncio.futures, "_chain_future", chains)
+        patches.wrap(asyncio.base_subprocess.BaseSubprocessTransport, "__init__", starts)
+
+    def count(self, loop: asyncio.AbstractEventLoop) -> int:
+        """Return how much is in flight in this loop."""
+        for future in list(self._chained):
+            if future.done():
+                self._chained.discard(future)
+        for child in list(self._children):
+            if child._returncode is not None:  # noqa: SLF001
+                self._children.discard(child)
+        return (
+            sum(_is_in_flight(key, loop, self._written) for key in _keys(loop))
+            + sum(future.get_loop() is loop for future in list(self._chained))
+            + sum(child._loop is loop for child in list(self._children))  # noqa: SLF001
+            + _busy_workers(loop)
+        )
+
+    def has_sockets(self, loop: Any) -> bool:
+        """Return whether something could still come in on a socket of this loop."""
+        return len(_keys(loop)) > 1  # the loop's own pipe is always there
+
+
+def _keys(loop: Any) -> list[Any]:
+    # Not get_map(): another thread's loop would change it under the iteration.
+    return list(loop._selector._fd_to_key.values()) if loop._selector is not None else []  # noqa: SLF001
+
+
+def _is_in_flight(key: Any, loop: Any, written: weakref.WeakSet[Any]) -> bool:
+    if not isinstance(key.data, tuple):
+        return False
+    reader, writer = key.data
+    if writer is not None:
+        return True  # unsent data, or a connection that is being made
+    callback = reader and reader._callback  # noqa: SLF001
+    owner = getattr(callback, "__self__", None)
+    if owner is loop:
+        # The loop's own pipe, and sockets that listen; its sock_… methods wait for an answer.
+        return getattr(callback, "__name__", "") not in {"_read_from_self", "_accept_connection"}
+    return owner in written if isinstance(owner, asyncio.BaseTransport) else reader is not None
+
+
+def _busy_workers(loop: asyncio.AbstractEventLoop) -> int:
+    if _ANYIO not in sys.modules:
+        return 0
+    kind = cast("type[Any]", sys.modules[_ANYIO].WorkerThread)
+    return sum(
+        isinstance(thread, kind)
+        and thread.loop is loop
+        and not thread.stopping
+        and thread not in thread.idle_workers
+        for thread in threading.enumerate()
+    )

@@ -1,0 +1,43 @@
+"""The test's clock: TK660 to TK699."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from testkit.core.catalogue.message import Message
+
+__all__ = ["CLOCK"]
+
+CLOCK: Final[dict[str, Message]] = {
+    "TK660": Message(
+        "The clock cannot move this event loop",
+        "The hand 'loop' of the clock was to be moved or stopped where {library} runs the event loop.",
+        "the test that asked for the fixture clock",
+        "{library} keeps its time where nobody can reach it; asyncio's own loops ask for it at each turn.",
+        "testkit explain TK660",
+        "Run this test on asyncio's own loop: with pytest-asyncio without an event loop policy or factory for\n"
+        'uvloop, with anyio by @pytest.mark.parametrize("anyio_backend", ["asyncio"]). Where no timer of the loop\n'
+        'matters, move the other hands: clock.advance(61, hands=("wall", "monotonic")).',
+    ),
+    "TK661": Message(
+        "The clock was moved, and nobody looked at it",
+        "{call} moved hands that nobody read afterwards: {unread}. Read in this test: {read}.",
+        "{where}",
+        "What was to notice the new time looks at another hand, kept a time in C, or asks a server; so the test\n"
+        "does not test what it seems to. Name the hand that is read, or drop the move.",
+        "testkit explain TK661",
+        'clock.advance(61) moves all three hands; one that is read is enough. clock.advance(61, hands="wall")\n'
+        "moves one, and that one must be read. The table in docs/clock.md tells which hand breakers and caches\n"
+        "read. The time of a server (now(), TTL) is its own: clock.shift_key and clock.shift_row move what is\n"
+        "stored there. Reads of pytest, testkit, drivers and the standard library's waits do not count.",
+    ),
+    "TK662": Message(
+        "The clock does not know this interpreter",
+        "time.{name} is not laid out as CPython lays out its functions, in {interpreter}.",
+        "the fixture clock",
+        "Names imported early (from time import monotonic) move only if the function itself is replaced, and\n"
+        "that takes CPython 3.11 or newer, with its global lock.",
+        "testkit explain TK662",
+        "Run the tests that use clock on CPython with the lock (not a free-threaded build, not PyPy).",
+    ),
+}
