@@ -9,6 +9,7 @@ them is.
 from __future__ import annotations
 
 import asyncio
+import asyncio.base_events
 import asyncio.base_subprocess
 import asyncio.futures
 import asyncio.selector_events
@@ -78,12 +79,25 @@ class InFlight:
 
             return __init__
 
+        def shuts_down(original: Any) -> Any:
+            async def shutdown_default_executor(self: Any, *arguments: Any, **named: Any) -> None:
+                ends = self.create_future()
+                chained.add(ends)
+                try:
+                    await original(self, *arguments, **named)
+                finally:
+                    ends.cancel()
+
+            return shutdown_default_executor
+
         patches.wrap(transport, "write", writes)
         patches.wrap(transport, "writelines", writes)
         # Not the transport's own method: a connection that was there before keeps the one it had.
         patches.wrap(asyncio.selector_events.BaseSelectorEventLoop, "_process_events", events)
         # run_in_executor, to_thread and wrap_future all come by here.
         patches.wrap(asyncio.futures, "_chain_future", chains)
+        # A thread of its own waits for the workers, and asyncio for that with a timeout.
+        patches.wrap(asyncio.base_events.BaseEventLoop, "shutdown_default_executor", shuts_down)
         patches.wrap(asyncio.base_subprocess.BaseSubprocessTransport, "__init__", starts)
 
     def count(self, loop: asyncio.AbstractEventLoop) -> int:
