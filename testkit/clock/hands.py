@@ -77,6 +77,7 @@ class Hands:
             "monotonic": (self._monotonic, self._performance),
             "loop": (self._loop,),
         }
+        self.loops_elsewhere: Callable[[], bool] = lambda: False
         self._travel: time_machine.travel | None = None
         self._traveller: time_machine.Traveller | None = None
         self._replaced: list[str] = []
@@ -95,6 +96,8 @@ class Hands:
             self._engage(name)
             for dial in self._dials[name]:
                 dial.move(nanoseconds)
+            if name == "wall" and nanoseconds < 0 and self._traveller is not None:
+                self._traveller.shift(-1)  # it forgets the last time-based UUIDs
 
     def stop(self, names: Iterable[HandName]) -> None:
         """Have these hands stand."""
@@ -135,6 +138,7 @@ class Hands:
             # time-machine asks its traveller; who asked decides what it is told.
             self._traveller.time_ns = self._wall_ns  # type: ignore[method-assign]
         elif name == "monotonic" and not self._replaced:
+            self._replace("sleep", self._sleep)
             self._replace("monotonic", lambda: self._read(self._monotonic, "monotonic") / SECOND)
             self._replace("monotonic_ns", lambda: self._read(self._monotonic, "monotonic_ns"))
             self._replace(
@@ -144,7 +148,7 @@ class Hands:
                 "perf_counter_ns", lambda: self._read(self._performance, "perf_counter_ns")
             )
 
-    def _replace(self, name: str, call: Callable[[], float]) -> None:
+    def _replace(self, name: str, call: Callable[..., float | None]) -> None:
         builtin_function(name).replace(call)
         self._replaced.append(name)
 
@@ -154,6 +158,17 @@ class Hands:
             return real_of(name)()
         self.reads["monotonic"] += 1
         return dial.now()
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait as long as it takes; hands that stand come along, or polling would never end."""
+        began = self._monotonic.now()
+        builtin_function("sleep").real(seconds)
+        # An event loop elsewhere goes by its own timers, which would come due too early.
+        if "monotonic" in self.standing and not self.loops_elsewhere():
+            with self.lock:
+                # To there, not by as much: several threads may sleep at once.
+                left = began + round(seconds * SECOND) - self._monotonic.now()
+                self.move(max(left, 0), self.standing)
 
     def _wall_ns(self) -> int:
         if keeps_real_wall(module := _module_of(sys._getframe(1))):  # noqa: SLF001 - the only way

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["InFlight"]
 
+# The loop's own pipe, and sockets that listen, for asyncio's servers and for anyio's.
+_LISTENING: Final = {"_read_from_self", "_accept_connection", "_sock_accept"}
 _ANYIO: Final = "anyio._backends._asyncio"
 
 
@@ -44,10 +46,11 @@ class InFlight:
         """Follow writes, reads, futures of executors and child processes from now on."""
         transport: Any = asyncio.selector_events._SelectorSocketTransport  # type: ignore[attr-defined] # noqa: SLF001 - asyncio shows what is in flight nowhere else
         written, chained, children = self._written, self._chained, self._children
+        accepted: weakref.WeakSet[Any] = weakref.WeakSet()
 
         def writes(original: Any) -> Any:
             def write(self: Any, data: Any) -> Any:
-                if self._server is None:
+                if self._server is None and self not in accepted:
                     written.add(self)
                 return original(self, data)
 
@@ -63,6 +66,16 @@ class InFlight:
                 return original(self, event_list)
 
             return process_events
+
+        def accepts(original: Any) -> Any:
+            async def connect_accepted_socket(self: Any, *arguments: Any, **named: Any) -> Any:
+                outer, protocol = await original(self, *arguments, **named)
+                inner = getattr(getattr(outer, "_ssl_protocol", None), "_transport", outer)
+                accepted.add(inner)
+                written.discard(inner)
+                return outer, protocol
+
+            return connect_accepted_socket
 
         def chains(original: Any) -> Any:
             def chain_future(source: Any, destination: Any) -> Any:
@@ -96,6 +109,7 @@ class InFlight:
         patches.wrap(asyncio.selector_events.BaseSelectorEventLoop, "_process_events", events)
         # run_in_executor, to_thread and wrap_future all come by here.
         patches.wrap(asyncio.futures, "_chain_future", chains)
+        patches.wrap(asyncio.base_events.BaseEventLoop, "connect_accepted_socket", accepts)
         # A thread of its own waits for the workers, and asyncio for that with a timeout.
         patches.wrap(asyncio.base_events.BaseEventLoop, "shutdown_default_executor", shuts_down)
         patches.wrap(asyncio.base_subprocess.BaseSubprocessTransport, "__init__", starts)
@@ -134,8 +148,8 @@ def _is_in_flight(key: Any, loop: Any, written: weakref.WeakSet[Any]) -> bool:
     callback = reader and reader._callback  # noqa: SLF001
     owner = getattr(callback, "__self__", None)
     if owner is loop:
-        # The loop's own pipe, and sockets that listen; its sock_… methods wait for an answer.
-        return getattr(callback, "__name__", "") not in {"_read_from_self", "_accept_connection"}
+        # Its other methods that wait for a socket wait for an answer.
+        return getattr(callback, "__name__", "") not in _LISTENING
     return owner in written if isinstance(owner, asyncio.BaseTransport) else reader is not None
 
 

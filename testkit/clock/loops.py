@@ -12,6 +12,7 @@ import asyncio
 import asyncio.base_events
 import heapq
 import sys
+import threading
 import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -71,6 +72,7 @@ class Loops:
     def install(self, patches: Patches) -> None:
         """Have all loops ask for the time here; find those that wait already."""
         self._active = True
+        self._hands.loops_elsewhere = self._run_elsewhere
         kind = asyncio.base_events.BaseEventLoop
         run_once_code = kind._run_once.__code__  # type: ignore[attr-defined] # noqa: SLF001
         hands = self._hands
@@ -227,6 +229,10 @@ class Loops:
 
     def _any_in_flight(self) -> bool:
         return any(self._in_flight.count(loop) for loop, _ in self._all() if loop.is_running())
+
+    def _run_elsewhere(self) -> bool:
+        here = threading.get_ident()
+        return any(loop._thread_id not in {None, here} for loop, _ in self._all())  # noqa: SLF001
 
     def _earlier_elsewhere(self, loop: Any, target: int) -> bool:
         for other, known in self._all():
