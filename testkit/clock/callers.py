@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["keeps_real_monotonic", "keeps_real_wall"]
+__all__ = ["counts", "keeps_real_monotonic", "keeps_real_wall"]
 
 # They measure and limit the run itself.
 _RUNNERS: Final = (
@@ -60,6 +60,16 @@ def keeps_real_monotonic(module: str) -> bool:
     """Return whether the code of this module reads the real monotonic time."""
     package = module.partition(".")[0]
     return package in _REAL_MONOTONIC or package.startswith("pytest_")
+
+
+@lru_cache(maxsize=4096)
+def counts(module: str) -> bool:
+    """Return whether a look at a hand from this module tells that the test's code reads it.
+
+    Logging has the time of every record, drivers and pools that of every connection.
+    """
+    package = module.partition(".")[0]
+    return package != "logging" and package not in _REAL_MONOTONIC
 
 
 @lru_cache(maxsize=4096)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from testkit.clock.hands import HANDS, SECOND, Hands
 from testkit.clock.in_flight import InFlight
 from testkit.clock.loops import Loops
 from testkit.clock.other_loops import refuse_other_loops, running_other_loop
 from testkit.clock.patches import Patches
+from testkit.clock.server_time import shift_key, shift_row
 from testkit.core.messages import TestkitError
 
 if TYPE_CHECKING:
@@ -87,12 +88,14 @@ class Clock:
         if at is not None and "wall" not in names:
             raise ValueError("an instant is for the hand 'wall', which is not among the hands")
         with self._hands.lock:
-            self._hands.stop(names)
+            # Within another one, the block stops what does not stand yet, and starts no more.
+            stopped = tuple(name for name in names if name not in self._hands.standing)
+            self._hands.stop(stopped)
             if at is not None:
                 self._hands.set_wall(at)
             self._loops.patience = round(patience * SECOND)
             self._loops.wake()
-        return Frozen(self, names)
+        return Frozen(self, stopped)
 
     def unfreeze(self, *, hands: HandName | Iterable[HandName] | None = None) -> None:
         """Let the hands go on from where they stand."""
@@ -136,6 +139,16 @@ class Clock:
             await self._loops.visit(_nanoseconds(seconds))
         finally:
             self.unfreeze(hands=going)
+
+    def shift_key(self, client: Any, key: str | bytes, seconds: float | timedelta) -> Any:
+        """Take this much off the time that a key of Redis has left; see ``server_time``."""
+        return shift_key(client, key, seconds)
+
+    def shift_row(
+        self, session: Any, column: Any, seconds: float | timedelta, *, where: Any = None
+    ) -> Any:
+        """Make a column's value older in the rows that match; see ``server_time``."""
+        return shift_row(session, column, seconds, where=where)
 
     def begin(self) -> None:
         """Follow event loops from now on; the fixture calls it."""

@@ -11,7 +11,7 @@ import _time_machine
 import time_machine
 
 from testkit.clock.builtin_functions import builtin_function
-from testkit.clock.callers import keeps_real_monotonic, keeps_real_wall
+from testkit.clock.callers import counts, keeps_real_monotonic, keeps_real_wall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -173,7 +173,7 @@ class Hands:
     def _wall_ns(self) -> int:
         if keeps_real_wall(module := _module_of(sys._getframe(1))):  # noqa: SLF001 - the only way
             return _real_wall_ns()
-        self.reads["wall"] += module != "logging"  # every record of a log has its time
+        self.reads["wall"] += counts(module)
         return self._wall.now()
 
 

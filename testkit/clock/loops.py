@@ -271,11 +271,11 @@ def _set_back(loop: Any, seconds: float) -> None:
 def _running() -> list[Any]:
     """Return the loops that run in any thread, by their frames: asyncio keeps no list."""
     code = asyncio.base_events.BaseEventLoop.run_forever.__code__
-    found = []
+    found: list[Any] = []
     for top in sys._current_frames().values():  # noqa: SLF001 - the only way
         frame: FrameType | None = top
         while frame is not None:
             if frame.f_code is code:
-                found.append(frame.f_locals["self"])
+                found.append(frame.f_locals.get("self"))
             frame = frame.f_back
-    return found
+    return [loop for loop in found if loop is not None]

@@ -40,4 +40,23 @@ CLOCK: Final[dict[str, Message]] = {
         "testkit explain TK662",
         "Run the tests that use clock on CPython with the lock (not a free-threaded build, not PyPy).",
     ),
+    "TK663": Message(
+        "A key has no time that could be shifted",
+        'The key "{key}" {state}.',
+        "clock.shift_key",
+        "Only a key that expires has a time in Redis. Most often it has another name or prefix, or was stored\n"
+        "without an expiry: then nothing on the server will ever remove it.",
+        "testkit explain TK663",
+        "Look with redis_client.keys() and redis_client.ttl(key).",
+    ),
+    "TK664": Message(
+        "No row's time was shifted",
+        "No row matched in which {column} could be shifted.",
+        "clock.shift_row",
+        "The rows are not there yet for this connection: written in a session that has not flushed, or not\n"
+        "committed by another one; or the condition names no row.",
+        "testkit explain TK664",
+        "Commit first what wrote the row, and pass where= for the row that you mean:\n"
+        "    clock.shift_row(session, Token.created_at, 3600, where=Token.id == token.id)",
+    ),
 }

@@ -89,3 +89,87 @@ async def test_after_running_for_a_time_the_clock_goes_on(clock: Clock) -> None:
     first = time.monotonic_ns()
 
     assert time.monotonic_ns() > first
+
+
+async def test_a_jump_while_the_clock_stands_fires_a_periodic_task_once(clock: Clock) -> None:
+    clock.freeze()
+    times: list[float] = []
+    task = asyncio.create_task(_tick(times, 3600))
+    await asyncio.sleep(0)
+
+    clock.advance(86_400)
+    for _ in range(4):
+        await asyncio.sleep(0)
+    task.cancel()
+
+    assert len(times) == 1
+
+
+async def test_a_block_that_freezes_leaves_the_outer_one_standing(clock: Clock) -> None:
+    with clock.freeze("2030-01-01T00:00:00+00:00"):
+        with clock.freeze(hands="wall"):
+            pass
+        await asyncio.sleep(60)
+
+        assert time.time() % 86_400 == 60
+    first = time.monotonic_ns()
+    assert time.monotonic_ns() > first
+
+
+async def test_loop_time_alone_stands_beside_real_monotonic_time(clock: Clock) -> None:
+    clock.freeze(hands="loop")
+    before = time.monotonic()
+
+    await asyncio.sleep(3600)
+
+    assert time.monotonic() - before < 60
+
+
+async def test_monotonic_time_alone_stands_beside_real_sleeps(clock: Clock) -> None:
+    clock.freeze(hands=("wall", "monotonic"))
+    before = time.monotonic()
+
+    await asyncio.sleep(0.001)
+
+    assert time.monotonic() == before
+
+
+async def test_handles_that_were_cancelled_are_not_jumped_to(clock: Clock) -> None:
+    clock.freeze()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for seconds in range(1, 10):
+        loop.call_later(seconds, print).cancel()
+    await asyncio.sleep(100)
+
+    assert loop.time() - began == pytest.approx(100, abs=1e-6)
+
+
+async def test_what_timers_set_off_is_done_after_running_for_a_time(clock: Clock) -> None:
+    done: list[float] = []
+
+    async def late() -> None:
+        await asyncio.sleep(10)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        done.append(await asyncio.to_thread(lambda: 1.0))
+
+    task = asyncio.create_task(late())
+    await asyncio.sleep(0)
+    await clock.run_for(10)
+
+    assert done == [1.0]
+    await task
+
+
+def test_timers_of_a_loop_that_lives_on_keep_what_they_had_left(clock: Clock) -> None:
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(asyncio.sleep(0))
+    clock.advance(3600, hands="loop")
+    timer = loop.call_later(60, print)
+    clock.end()
+    left = timer.when() - loop.time()
+    loop.close()
+    clock.begin()
+
+    assert left == pytest.approx(60, abs=5)
