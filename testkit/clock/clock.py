@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from testkit.clock.hands import HANDS, SECOND, Hands
 from testkit.clock.in_flight import InFlight
 from testkit.clock.loops import Loops
+from testkit.clock.mixed_clocks import MixedClocks
 from testkit.clock.other_loops import refuse_other_loops, running_other_loop
 from testkit.clock.patches import Patches
 from testkit.clock.server_time import shift_key, shift_row
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from testkit.clock.hands import HandName
 
 __all__ = ["Clock", "Frozen"]
+
+_PATIENCE: Final = 5 * SECOND
 
 
 class Frozen:
@@ -41,7 +44,7 @@ class Frozen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._clock.unfreeze(hands=self._hands)
+        self._clock.start(self._hands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Clock:
         self._in_flight: Final = InFlight()
         self._loops: Final = Loops(self._hands, self._in_flight)
         self._patches: Final = Patches()
+        self._mixed: Final = MixedClocks(self._hands)
         self._moves: list[_Move] = []
 
     def freeze(
@@ -99,8 +103,14 @@ class Clock:
 
     def unfreeze(self, *, hands: HandName | Iterable[HandName] | None = None) -> None:
         """Let the hands go on from where they stand."""
+        self.start(_names(hands))
+
+    def start(self, names: tuple[HandName, ...]) -> None:
+        """Let just these hands go on, none where there are none; for ``Frozen``."""
         with self._hands.lock:
-            self._hands.start(_names(hands))
+            self._hands.start(names)
+            if "loop" not in self._hands.standing:
+                self._loops.patience = _PATIENCE
             self._loops.wake()
 
     def advance(
@@ -138,7 +148,7 @@ class Clock:
         try:
             await self._loops.visit(_nanoseconds(seconds))
         finally:
-            self.unfreeze(hands=going)
+            self.start(going)
 
     def shift_key(self, client: Any, key: str | bytes, seconds: float | timedelta) -> Any:
         """Take this much off the time that a key of Redis has left; see ``server_time``."""
@@ -154,6 +164,7 @@ class Clock:
         """Follow event loops from now on; the fixture calls it."""
         self._in_flight.install(self._patches)
         self._loops.install(self._patches)
+        self._mixed.install(self._patches)
         refuse_other_loops(self._patches, self._hands)
 
     def end(self) -> None:
@@ -179,6 +190,12 @@ class Clock:
                     where=where,
                 )
         return None
+
+    def mixed(self, where: str) -> TestkitError | None:
+        """Return TK665 where an instant of this clock was sent to Redis, which has its own."""
+        if not self._mixed.seen:
+            return None
+        return TestkitError("TK665", commands=", ".join(self._mixed.seen[:5]), where=where)
 
     def _note(self, names: tuple[HandName, ...], *, named: bool, call: str) -> None:
         self._moves.append(_Move(names, named, call, dict(self._hands.reads)))

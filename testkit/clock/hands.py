@@ -90,6 +90,14 @@ class Hands:
         """Return by how much the event loops' time differs from the real one."""
         return self._loop.offset()
 
+    def wall_offset_ns(self) -> int:
+        """Return by how much wall time differs from the real one."""
+        return self._wall.offset() if self._travel is not None else 0
+
+    def real_wall_ns(self) -> int:
+        """Return the real wall time."""
+        return _real_wall_ns()
+
     def move(self, nanoseconds: int, names: Iterable[HandName]) -> None:
         """Move these hands by as much."""
         for name in names:
@@ -154,7 +162,7 @@ class Hands:
 
     def _read(self, dial: _Dial, name: str) -> int:
         # This function, the lambda, what stands for the built-in function; then who called it.
-        if keeps_real_monotonic(_module_of(sys._getframe(3))):  # noqa: SLF001 - the only way
+        if keeps_real_monotonic(_module_of(sys._getframe(3))):
             return real_of(name)()
         self.reads["monotonic"] += 1
         return dial.now()
@@ -171,7 +179,7 @@ class Hands:
                 self.move(max(left, 0), self.standing)
 
     def _wall_ns(self) -> int:
-        if keeps_real_wall(module := _module_of(sys._getframe(1))):  # noqa: SLF001 - the only way
+        if keeps_real_wall(module := _module_of(sys._getframe(1))):
             return _real_wall_ns()
         self.reads["wall"] += counts(module)
         return self._wall.now()

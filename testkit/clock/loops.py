@@ -9,11 +9,12 @@ at most ``patience`` seconds.
 from __future__ import annotations
 
 import asyncio
-import asyncio.base_events
 import heapq
 import sys
 import threading
 import weakref
+from asyncio import selector_events
+from asyncio.base_events import BaseEventLoop
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Loops"]
 
 _IDLE: Final = SECOND // 100  # what open sockets may cost a jump, in nanoseconds
+_BLOCKED: Final = SECOND // 20  # whoever runs that long is held up by what other loops do
 _LOOK: Final = SECOND // 100  # what happens elsewhere is seen that often
 
 
@@ -49,11 +51,12 @@ class _Loop:
     created: dict[int, int] = field(default_factory=dict)  # id of a timer: real time
     visits: list[_Visit] = field(default_factory=list)
     waiting: bool = False
+    busy_since: int = 0  # real time
 
     def add(self, loop: Any, timer: Any) -> None:
         """Note when this timer was made."""
-        if len(self.created) > 2 * len(loop._scheduled) + 1000:  # noqa: SLF001
-            alive = {id(one) for one in loop._scheduled}  # noqa: SLF001
+        if len(self.created) > 2 * len(loop._scheduled) + 1000:
+            alive = {id(one) for one in loop._scheduled}
             self.created = {key: at for key, at in self.created.items() if key in alive}
         self.created[id(timer)] = real_monotonic_ns()
 
@@ -73,53 +76,24 @@ class Loops:
         """Have all loops ask for the time here; find those that wait already."""
         self._active = True
         self._hands.loops_elsewhere = self._run_elsewhere
-        kind = asyncio.base_events.BaseEventLoop
-        run_once_code = kind._run_once.__code__  # type: ignore[attr-defined] # noqa: SLF001
-        hands = self._hands
-
-        def times(_original: Any) -> Any:
-            def time(_self: Any) -> float:
-                if sys._getframe(1).f_code is not run_once_code:  # noqa: SLF001 - whoever else asks
-                    hands.reads["loop"] += 1
-                return hands.loop_ns() / SECOND
-
-            return time
-
-        def runs(original: Any) -> Any:
-            def _run_once(loop: Any) -> None:
-                if self._active:
-                    self._before(loop)
-                original(loop)
-
-            return _run_once
-
-        def creates(original: Any) -> Any:
-            def call_at(loop: Any, when: float, *arguments: Any, **named: Any) -> Any:
-                timer = original(loop, when, *arguments, **named)
-                self._known(loop).add(loop, timer)
-                return timer
-
-            return call_at
-
         for loop in _running():
             self._known(loop)
-        patches.wrap(kind, "time", times)
-        patches.wrap(kind, "call_at", creates)
-        patches.wrap(kind, "_run_once", runs)
+        patches.wrap(BaseEventLoop, "time", self._times)
+        patches.wrap(BaseEventLoop, "call_at", self._creates)
+        patches.wrap(BaseEventLoop, "_run_once", self._runs)
+        patches.wrap(selector_events.BaseSelectorEventLoop, "_process_events", self._works)
 
     def wake(self) -> None:
         """Have every loop look again at its timers: the hands were moved, stopped or started."""
         self._moved = real_monotonic_ns()
         for loop, _ in self._all():
             if not loop.is_closed():
-                loop._write_to_self()  # noqa: SLF001 - as call_soon_threadsafe, without a call
+                loop._write_to_self()
 
     def has_timers(self) -> bool:
         """Return whether a timer waits in any loop: it reads loop time."""
         return any(
-            not timer._cancelled  # noqa: SLF001
-            for loop, _ in self._all()
-            for timer in list(loop._scheduled)  # noqa: SLF001
+            not timer._cancelled for loop, _ in self._all() for timer in list(loop._scheduled)
         )
 
     async def visit(self, nanoseconds: int) -> None:
@@ -147,6 +121,40 @@ class Loops:
             else:
                 _set_back(loop, offset)
 
+    def _times(self, _original: Any) -> Any:
+        own_look = _code_of_run_once()
+
+        def time(_loop: Any) -> float:
+            if sys._getframe(1).f_code is not own_look:
+                self._hands.reads["loop"] += 1
+            return self._hands.loop_ns() / SECOND
+
+        return time
+
+    def _creates(self, original: Any) -> Any:
+        def call_at(loop: Any, when: float, *arguments: Any, **named: Any) -> Any:
+            timer = original(loop, when, *arguments, **named)
+            self._known(loop).add(loop, timer)
+            return timer
+
+        return call_at
+
+    def _runs(self, original: Any) -> Any:
+        def run_once(loop: Any) -> None:
+            if self._active:
+                self._before(loop)
+            original(loop)
+
+        return run_once
+
+    def _works(self, original: Any) -> Any:
+        def process_events(loop: Any, event_list: Any) -> Any:
+            known = self._known(loop)
+            known.waiting, known.busy_since = False, real_monotonic_ns()
+            return original(loop, event_list)
+
+        return process_events
+
     def _all(self) -> list[tuple[Any, _Loop]]:
         with self._hands.lock:
             return list(self._loops.items())
@@ -162,49 +170,42 @@ class Loops:
         """Return when the loop has work, or a timer of it is due."""
         known = self._known(loop)
         began = real_monotonic_ns()
-        known.waiting = True
-        try:
-            while "loop" in self._hands.standing and self._active:
-                _drop_cancelled(loop)
-                if loop._ready or loop._stopping or _selects(loop, 0):  # noqa: SLF001
-                    return
-                with self._hands.lock:
-                    wait = self._step(loop, known, began)
-                if wait is None or _selects(loop, wait):
-                    return
-        finally:
-            known.waiting = False
+        known.waiting = not loop._ready
+        while "loop" in self._hands.standing and self._active:
+            _drop_cancelled(loop)
+            if loop._ready or loop._stopping or _selects(loop, 0):
+                return
+            with self._hands.lock:
+                wait = self._step(loop, known, began)
+            if wait is None or _selects(loop, wait):
+                return
 
     def _step(self, loop: Any, known: _Loop, began: int) -> int | None:
         """Jump, or return how long to wait for events; None: the loop may go on."""
-        now = self._hands.loop_ns()
+        now, real = self._hands.loop_ns(), real_monotonic_ns()
         visit = min(known.visits, key=lambda one: one.target, default=None)
-        timer = loop._scheduled[0] if loop._scheduled else None  # noqa: SLF001
+        timer = loop._scheduled[0] if loop._scheduled else None
         if timer is not None and _when(timer) <= now:
             return None
-        real = real_monotonic_ns()
         if visit is not None and visit.target <= now:
             return self._finish(loop, visit, began, real)
-        if timer is None and visit is None:
-            return None if not self._visits() else _LOOK
         if timer is not None and (visit is None or _when(timer) <= visit.target):
             target, created = _when(timer), known.created.get(id(timer), 0)
         elif visit is not None:
             target, created = visit.target, visit.began
         else:
             return None  # nothing to jump to
-        if target > min((one.target for one in self._visits()), default=target):
-            return _LOOK  # another loop's run_for ends before
-        wait = self._needed(loop, target, created, began, real)
-        if wait > 0:
-            return min(wait, _LOOK)
-        self._hands.move(target - now, self._hands.standing)
-        self._moved = real
-        return 0
+        # Another loop's run_for may end before.
+        is_beyond = target > min((one.target for one in self._visits()), default=target)
+        wait = _LOOK if is_beyond else self._needed(loop, target, created, began, real)
+        if wait <= 0:
+            self._hands.move(target - now, self._hands.standing)
+            self._moved = real
+        return min(max(wait, 0), _LOOK)
 
     def _needed(self, loop: Any, target: int, created: int, began: int, real: int) -> int:
         """Return for how long this target still has to wait, in real nanoseconds."""
-        if self._any_in_flight() or self._earlier_elsewhere(loop, target):
+        if self._any_in_flight() or self._elsewhere(loop, target, real):
             left = min(target - self._hands.loop_ns(), self.patience)
             return max(created, self._moved) + left - real
         return self._idle(loop, began, real)
@@ -232,14 +233,21 @@ class Loops:
 
     def _run_elsewhere(self) -> bool:
         here = threading.get_ident()
-        return any(loop._thread_id not in {None, here} for loop, _ in self._all())  # noqa: SLF001
+        return any(loop._thread_id not in {None, here} for loop, _ in self._all())
 
-    def _earlier_elsewhere(self, loop: Any, target: int) -> bool:
+    def _elsewhere(self, loop: Any, target: int, real: int) -> bool:
+        """Return whether another thread's loop has an earlier timer, or something to do."""
+        here = threading.get_ident()
         for other, known in self._all():
-            if other is loop or not known.waiting:
+            if other is loop or other._thread_id in {None, here}:
                 continue
-            timers = [one for one in list(other._scheduled) if not one._cancelled]  # noqa: SLF001
-            if timers and min(map(_when, timers)) < target:
+            if not known.waiting:
+                # It may be about to send a request, under a timeout that it has set.
+                if real - known.busy_since < _BLOCKED:
+                    return True
+                continue
+            timers = [_when(one) for one in list(other._scheduled) if not one._cancelled]
+            if other._ready or min(timers, default=target) < target:
                 return True
         return False
 
@@ -248,11 +256,12 @@ class Loops:
 
 
 def _when(timer: Any) -> int:
-    return round(timer._when * SECOND)  # noqa: SLF001
+    when: float = timer._when
+    return round(when * SECOND)
 
 
 def _selects(loop: Any, nanoseconds: int) -> bool:
-    return bool(loop._selector.select(nanoseconds / SECOND))  # noqa: SLF001
+    return bool(loop._selector.select(nanoseconds / SECOND))
 
 
 def _drop_cancelled(loop: Any) -> None:
@@ -268,11 +277,16 @@ def _set_back(loop: Any, seconds: float) -> None:
         timer._when -= seconds
 
 
+def _code_of_run_once() -> Any:
+    loop: Any = BaseEventLoop
+    return loop._run_once.__code__  # before it is wrapped: time() is, first
+
+
 def _running() -> list[Any]:
     """Return the loops that run in any thread, by their frames: asyncio keeps no list."""
-    code = asyncio.base_events.BaseEventLoop.run_forever.__code__
+    code = BaseEventLoop.run_forever.__code__
     found: list[Any] = []
-    for top in sys._current_frames().values():  # noqa: SLF001 - the only way
+    for top in sys._current_frames().values():
         frame: FrameType | None = top
         while frame is not None:
             if frame.f_code is code:

@@ -21,7 +21,7 @@ def running_other_loop() -> str | None:
     trio = sys.modules.get("trio")
     if trio is not None and trio.lowlevel.in_trio_run():
         return "trio"
-    loop = asyncio._get_running_loop()  # noqa: SLF001 - the public one raises
+    loop = asyncio._get_running_loop()
     if loop is None or isinstance(loop, asyncio.base_events.BaseEventLoop):
         return None
     return type(loop).__module__.partition(".")[0]

@@ -32,9 +32,7 @@ def shift_key(client: Any, key: str | bytes, seconds: float | timedelta) -> Any:
     return None
 
 
-def shift_row(
-    session: Any, column: Any, seconds: float | timedelta, *, where: Any = None
-) -> Any:
+def shift_row(session: Any, column: Any, seconds: float | timedelta, *, where: Any = None) -> Any:
     """Make the value of a column older in the rows that match; return how many rows there were.
 
     ``session`` is a Session or a Connection of SQLAlchemy; for an asynchronous one it returns an

@@ -114,7 +114,7 @@ def async_redis_client(
 def clock(request: pytest.FixtureRequest) -> Iterator[Clock]:
     """Wall, monotonic and event-loop time: ``freeze``, ``advance``, ``await run_for``.
 
-    Everything is put back after the test. Moving hands that nobody reads fails it.
+    Everything is put back after the test. Moving hands that nobody reads fails the test.
     """
     with plain_errors():
         from testkit.clock import Clock
@@ -125,9 +125,9 @@ def clock(request: pytest.FixtureRequest) -> Iterator[Clock]:
         yield clock
     finally:
         clock.end()
-    if not _session(request.config).failed and (unread := clock.unread(request.node.nodeid)):
-        with plain_errors():
-            raise unread
+    from testkit.pytest_plugin.clock_use import tell_of_clock
+
+    tell_of_clock(request.node, clock, failed=_session(request.config).failed)
 
 
 @pytest.fixture

@@ -59,4 +59,15 @@ CLOCK: Final[dict[str, Message]] = {
         "Commit first what wrote the row, and pass where= for the row that you mean:\n"
         "    clock.shift_row(session, Token.created_at, 3600, where=Token.id == token.id)",
     ),
+    "TK665": Message(
+        "A test mixes its clock with that of Redis",
+        "While the hand 'wall' of the clock was moved, an instant of it was sent to Redis: {commands}.",
+        "{where}",
+        "Redis compares it with its own clock, which nobody moves: the key lives on for as long as wall time was\n"
+        "moved forward, or goes at once.",
+        "testkit explain TK665",
+        "Set expiries that are relative (EX, PX, EXPIRE) and make keys older with clock.shift_key; or move the\n"
+        'other hands only: clock.advance(61, hands=("monotonic", "loop")). To go on as it is:\n'
+        '@pytest.mark.filterwarnings("ignore::testkit.pytest_plugin.clock_use.MixedClocksWarning").',
+    ),
 }

@@ -76,12 +76,10 @@ def test_of_redis_sockets(frozen: float, redis_server: RedisServer) -> None:
 
 
 def test_of_statements_of_psycopg(frozen: float, database: Database) -> None:
-    with (
-        psycopg.connect(database.url(driver="libpq"), connect_timeout=5) as connection,
-        pytest.raises(psycopg.errors.QueryCanceled),
-    ):
+    with psycopg.connect(database.url(driver="libpq"), connect_timeout=5) as connection:
         connection.execute("SET statement_timeout = 20")
-        connection.execute("SELECT pg_sleep(5)")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            connection.execute("SELECT pg_sleep(5)")
 
     assert _real() - frozen >= 0.02
 
@@ -96,13 +94,15 @@ async def test_of_commands_of_asyncpg(frozen: float, database: Database) -> None
 
 
 async def test_of_asynchronous_psycopg_pools(frozen: float, database: Database) -> None:
-    async with psycopg_pool.AsyncConnectionPool(
-        database.url(driver="libpq"), min_size=1, max_size=1, open=False
-    ) as pool:
-        async with pool.connection() as connection:
-            await connection.execute("SELECT 1")
-            with pytest.raises(psycopg_pool.PoolTimeout):
-                # Nothing is in flight here: the wait is the event loop's, and jumps.
-                await pool.getconn(timeout=3600)
+    async with (
+        psycopg_pool.AsyncConnectionPool(
+            database.url(driver="libpq"), min_size=1, max_size=1, open=False
+        ) as pool,
+        pool.connection() as connection,
+    ):
+        await connection.execute("SELECT 1")
+        with pytest.raises(psycopg_pool.PoolTimeout):
+            # Nothing is in flight here: the wait is the event loop's, and jumps.
+            await pool.getconn(timeout=3600)
 
     assert _real() - frozen < 600

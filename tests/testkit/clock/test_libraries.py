@@ -11,10 +11,10 @@ import cachetools
 import cachetools.func
 import circuitbreaker
 import purgatory
-from purgatory.domain.model import OpenedState
 import pybreaker
 import pytest
 import tenacity
+from purgatory.domain.model import OpenedState
 
 from testkit.clock import HANDS, Clock
 
@@ -102,9 +102,7 @@ def _tenacity_stop(move: Callable[[], None]) -> bool:
         move()
         _fails()
 
-    stop = tenacity.stop_any(
-        tenacity.stop_after_delay(_SECONDS), tenacity.stop_after_attempt(3)
-    )
+    stop = tenacity.stop_any(tenacity.stop_after_delay(_SECONDS), tenacity.stop_after_attempt(3))
     with pytest.raises(tenacity.RetryError):
         tenacity.Retrying(stop=stop)(fails)
     return attempts < 3
@@ -123,7 +121,7 @@ def _tenacity_wait(move: Callable[[], None]) -> bool:
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(2), wait=tenacity.wait_fixed(_SECONDS)
         )
-        task = asyncio.ensure_future(retrying(fails))
+        task: asyncio.Task[None] = asyncio.ensure_future(retrying(fails))
         for _ in range(5):
             await asyncio.sleep(0)
         move()
@@ -186,9 +184,9 @@ def test_retries_that_sleep_in_threads_wait_really(own_clock: Clock) -> None:
     own_clock.freeze()
     began = time.clock_gettime(time.CLOCK_MONOTONIC)
     with pytest.raises(tenacity.RetryError):
-        tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(2), wait=tenacity.wait_fixed(0.01)
-        )(_fails)
+        tenacity.Retrying(stop=tenacity.stop_after_attempt(2), wait=tenacity.wait_fixed(0.01))(
+            _fails
+        )
 
     assert time.clock_gettime(time.CLOCK_MONOTONIC) - began >= 0.01
 

@@ -73,6 +73,18 @@ async def test_running_for_a_time_visits_every_timer(clock: Clock) -> None:
     assert times[-1] - began == pytest.approx(61, abs=0.5)
 
 
+async def test_a_clock_that_stands_does_so_after_running_for_a_time(clock: Clock) -> None:
+    clock.freeze("2030-01-01T00:00:00+00:00")
+    times: list[float] = []
+    task = asyncio.create_task(_tick(times, 10))
+    await asyncio.sleep(0)
+    await clock.run_for(dt.timedelta(minutes=1))
+    task.cancel()
+
+    assert len(times) == 6
+    assert time.time() % 86_400 == pytest.approx(60, abs=1e-6)
+
+
 async def test_timeouts_follow_the_clock(clock: Clock) -> None:
     clock.freeze()
     never = asyncio.get_running_loop().create_future()

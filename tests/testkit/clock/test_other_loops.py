@@ -13,6 +13,8 @@ import uvloop
 from testkit.core.messages import TestkitError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from testkit.clock import Clock
 
 
@@ -32,17 +34,21 @@ CALLS = (_freezes, _advances, _runs_for)
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_uvloop_is_refused(clock: Clock, call: object) -> None:
+def test_uvloop_is_refused(
+    clock: Clock, call: Callable[[Clock], Coroutine[object, object, None]]
+) -> None:
     with (
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-        pytest.raises(TestkitError, match="TK660: .* where uvloop runs the event loop"),
+        pytest.raises(TestkitError, match=r"TK660: .* where uvloop runs the event loop"),
     ):
-        runner.run(call(clock))  # type: ignore[operator] # one of the functions above
+        runner.run(call(clock))
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_trio_is_refused(clock: Clock, call: object) -> None:
-    with pytest.raises(TestkitError, match="TK660: .* where trio runs the event loop"):
+def test_trio_is_refused(
+    clock: Clock, call: Callable[[Clock], Coroutine[object, object, None]]
+) -> None:
+    with pytest.raises(TestkitError, match=r"TK660: .* where trio runs the event loop"):
         trio.run(call, clock)
 
 

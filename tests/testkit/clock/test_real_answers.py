@@ -103,7 +103,7 @@ async def test_a_timer_waits_its_real_time_beside_a_request(
     async with redis.asyncio.Redis.from_url(redis_server.url) as client:
         await client.ping()
         clock.freeze()
-        blocked = asyncio.create_task(client.blpop(["nothing"], timeout=0.5))
+        blocked = asyncio.ensure_future(client.blpop(["nothing"], timeout=0.5))
         await asyncio.sleep(0)  # it has written its command
 
         took = await _in_real_time(asyncio.sleep(0.05))

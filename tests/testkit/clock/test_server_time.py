@@ -69,7 +69,7 @@ def test_a_key_without_expiry_cannot_be_shifted(
     clock: Clock, redis_client: redis.Redis, key: str
 ) -> None:
     redis_client.set("for ever", "value")
-    with pytest.raises(TestkitError, match="TK663: .*(never expires|is not there)"):
+    with pytest.raises(TestkitError, match=r"TK663: .*(never expires|is not there)"):
         clock.shift_key(redis_client, key, 1)
 
 
