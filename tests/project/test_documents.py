@@ -89,7 +89,7 @@ PROJECTS = [
     for section, found in groupby(
         (
             block
-            for page in ("use-in-your-project.md", "isolation.md", "factories.md")
+            for page in ("use-in-your-project.md", "isolation.md", "factories.md", "clock.md")
             for block in blocks(DOCS / page)
             if block.file
         ),

@@ -47,7 +47,8 @@ def test_an_instant_of_a_moved_clock_is_seen(clock: Clock, redis_client: redis.R
     redis_client.set("key", "value", exat=int(time.time()) + 60)
     redis_client.expireat("key", int(time.time()) + 60)
     with redis_client.pipeline() as pipeline:
-        pipeline.pexpireat("other", int(time.time() * 1000) + 60).execute()
+        pipeline.pexpireat("other", int(time.time() * 1000) + 60)
+        pipeline.execute()
     found = _texts(clock)
     clock._mixed.seen.clear()
 

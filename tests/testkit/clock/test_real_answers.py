@@ -219,13 +219,17 @@ def test_loops_of_two_threads_share_the_order(clock: Clock) -> None:
 
     async def sleep(first: int) -> None:
         await asyncio.to_thread(both.wait, 5)
-        for seconds in range(first, 40, 2):
-            await asyncio.sleep(2 if done or first else 1)
+        await asyncio.sleep(first)
+        done.append(first)
+        for seconds in range(first + 2, 40, 2):
+            await asyncio.sleep(2)
             done.append(seconds)
 
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(lambda first=first: asyncio.run(sleep(first))) for first in (0, 1)]
-        for run in runs:
-            run.result(10)
+    def run(first: int) -> None:
+        asyncio.run(sleep(first))
 
-    assert sorted(done) == list(range(40))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for future in [pool.submit(run, first) for first in (0, 1)]:
+            future.result(10)
+
+    assert done == list(range(40))
