@@ -45,6 +45,8 @@ _EXTRAS: Final = {
     "redis": ("testkit's own connection to Redis", "embedded"),
     "factory": ("testkit.factories", "factories"),
     "faker": ("testkit.factories", "factories"),
+    "time_machine": ("the fixture clock", "clock"),
+    "_time_machine": ("the fixture clock", "clock"),
     "docker": ("the road docker", "docker"),
     "testcontainers": ("the road docker", "docker"),
 }

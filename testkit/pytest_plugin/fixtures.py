@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
     from sqlalchemy.orm import Session
 
+    from testkit.clock import Clock
     from testkit.core.naming import UniqueNames
     from testkit.faults.faults import Faults
     from testkit.isolation.database import Database
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "async_db_session",
     "async_redis_client",
+    "clock",
     "database",
     "db_session",
     "faults",
@@ -120,6 +122,26 @@ def faults(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Fault
     session = _session(pytestconfig)
     with plain_errors():
         return session.worker.ensure_faulting().begin(request.node, session.mode(request.node))
+
+
+@pytest.fixture
+def clock(request: pytest.FixtureRequest) -> Iterator[Clock]:
+    """Wall, monotonic and event-loop time: ``freeze``, ``advance``, ``await run_for``.
+
+    Everything is put back after the test. Moving hands that nobody reads fails the test.
+    """
+    with plain_errors():
+        from testkit.clock import Clock
+
+        clock = Clock()
+    clock.begin()
+    try:
+        yield clock
+    finally:
+        clock.end()
+    from testkit.pytest_plugin.clock_use import tell_of_clock
+
+    tell_of_clock(request.node, clock, failed=_session(request.config).failed)
 
 
 @pytest.fixture

@@ -89,7 +89,10 @@ PROJECTS = [
     for section, found in groupby(
         (
             block
-            for page in ("use-in-your-project.md", "isolation.md", "factories.md", "faults.md")
+            for page in (
+                *("use-in-your-project.md", "isolation.md", "factories.md"),
+                *("faults.md", "clock.md"),
+            )
             for block in blocks(DOCS / page)
             if block.file
         ),

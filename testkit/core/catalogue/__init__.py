@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from testkit.core.catalogue.clock import CLOCK
 from testkit.core.catalogue.commands import COMMANDS
 from testkit.core.catalogue.configuration import CONFIGURATION
 from testkit.core.catalogue.factories import FACTORIES
@@ -35,6 +36,7 @@ PARTS: Final = (
     ROWS,
     FAULTS,
     PROTOCOL_FAULTS,
+    CLOCK,
     COMMANDS,
 )
 CATALOGUE: Final[dict[str, Message]] = dict(sorted(pair for part in PARTS for pair in part.items()))
