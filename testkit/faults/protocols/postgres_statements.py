@@ -22,6 +22,7 @@ _NO_WORDS: Final = re.compile(
     |(?<![\w$])(\$(?:[A-Za-z_]\w*)?\$).*?\2""",
     re.DOTALL | re.VERBOSE,
 )
+_QUOTED: Final = re.compile(r'"(?:[^"]|"")*"')
 _KEYWORD: Final = re.compile(r"[\s(]*([A-Za-z]+)")
 _NAME: Final = r'(?:"[^"]+"|[\w$]+)'
 _TABLE: Final = re.compile(
@@ -76,7 +77,8 @@ def table_pattern(table: str) -> re.Pattern[str]:
 def _read(text: bytes) -> Statement:
     sql = text[:LONGEST_SQL].decode("utf-8", "replace")
     words = _NO_WORDS.sub(lambda found: found[1] or " ", sql)
-    found = [match[1].upper() for part in words.split(";") if (match := _KEYWORD.match(part))]
+    parts = _QUOTED.sub('""', words).split(";")
+    found = [match[1].upper() for part in parts if (match := _KEYWORD.match(part))]
     names = dict.fromkeys(name for word in found for name in (word, _SAME.get(word, word)))
     table = _TABLE.search(words)
     shown = " ".join([*found[:1], *([table[1].replace('"', "")] if table else [])])

@@ -164,7 +164,7 @@ def test_no_bytes_at_all_are_lost_or_raise(
     client: bytes,
     server: bytes,
     cuts: list[int],
-    listening: bool,
+    listening: bool,  # noqa: FBT001
     begun: bool,  # noqa: FBT001
 ) -> None:
     rules = Rules()
