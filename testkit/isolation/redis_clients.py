@@ -66,6 +66,11 @@ class Clients:
         }
         self._older |= {each.number for each in listed}
 
+    def forget(self) -> None:
+        """Forget who was noted: the server was started again, and counts its clients anew."""
+        self._kept.clear()
+        self._older.clear()
+
     def end_those_left(self, seen: Traces) -> bool:
         """End whoever does what he did not do when it was noted; answer whether there was a look.
 

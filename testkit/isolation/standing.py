@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import psycopg
 
     from testkit.isolation.journal import Journal
     from testkit.isolation.sessions import Connection
 
-    Cursor = psycopg.Cursor[tuple[Any, ...]]
-
-__all__ = ["Held", "Standing", "fixture_wrote_to"]
+__all__ = ["Held", "Standing", "fixture_is_in_the_way", "forget_ddl"]
 
 _LINES: Final = """
 SELECT rel, owner, sign, image, xid FROM pg_testkit.journal
@@ -46,6 +44,8 @@ SELECT EXISTS (SELECT FROM pg_testkit.journal j
                JOIN pg_namespace n ON n.oid = c.relnamespace
                WHERE j.owner > 0 AND n.nspname = %s::text AND c.relname = %s::text)
 """
+
+Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 _Rows = list[tuple[Any, ...]]
 
@@ -79,6 +79,14 @@ class Standing:
         rows = {table: cursor.fetchall() for table, cursor in kept.items()}
         return cls(rows, execute(_MARKS).fetchall())
 
+    def and_then(self, later: Standing) -> Standing:
+        """Return both; ``later`` was read behind a crash: lines of before did not outlive it."""
+        kept = dict(self.kept)
+        for table, rows in later.kept.items():
+            before = kept.get(table, [])
+            kept[table] = before + [row for row in rows if row not in before]
+        return Standing(kept, self.marks or later.marks)
+
     def put_in_again(self, connection: Connection, journal: Journal) -> None:
         """Put it into a database made anew. Raises IntegrityError where it does not fit."""
         if not self.kept:
@@ -99,6 +107,22 @@ class Standing:
             cursor.execute(journal.sql("SELECT pg_testkit.settle_sequences()").encode())
 
 
-def fixture_wrote_to(execute: Callable[..., Cursor], schema: str | None, table: str | None) -> bool:
-    """Return whether a fixture that stands changed rows of this table."""
-    return execute(_FIXTURE_WROTE_TO, (schema, table)).fetchone() == (True,)
+def forget_ddl(execute: Callable[..., Cursor], owners: Sequence[int]) -> None:
+    """Undo the rows of these owners as far as that goes, and nothing else of theirs."""
+    forget = "DELETE FROM pg_testkit.journal WHERE owner = ANY (%s)"
+    execute(f"{forget} AND rel = 0", (owners,))
+    try:
+        execute("SELECT pg_testkit.undo(%s, NULL, NULL)", (owners,))
+    except psycopg.Error:
+        # Its rows went with a dropped table or column; the test is an error already.
+        execute(forget, (owners,))
+
+
+def fixture_is_in_the_way(
+    error: psycopg.Error, journal: Journal, execute: Callable[..., Cursor]
+) -> bool:
+    """Return whether what rows met in their table may be those of a fixture that stands."""
+    if journal.superuser:
+        return True  # nobody else can be
+    where = (error.diag.schema_name, error.diag.table_name)
+    return execute(_FIXTURE_WROTE_TO, where).fetchone() == (True,)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from testkit.core.current import Periods
     from testkit.core.messages import TestkitError
     from testkit.core.options import Settings
+    from testkit.faults.servers import ServerFaults
     from testkit.isolation.database import Database
     from testkit.isolation.further import FurtherDatabases
     from testkit.isolation.refusals import Refusals
@@ -92,6 +93,7 @@ class Worker:
         self._wanted: list[Callable[[], object]] = []
         self._failure: BaseException | None = None
         self._position = ""  # of the server's log, where nothing is undone
+        self._faults: dict[str, ServerFaults] = {}
 
     # --- servers
 
@@ -175,6 +177,29 @@ class Worker:
                 self.further = database.further = self._further(server)
                 self.database = database
         return self.database
+
+    def redis_faults(self) -> ServerFaults:
+        """Return what a test may do to this worker's Redis. Raises TK640."""
+        from testkit.faults.whose import redis_faults
+
+        if "redis" not in self._faults:
+            self.ensure_redis()
+            self._faults["redis"] = redis_faults(self.run, self.isolation.redis_restarted)
+        return self._faults["redis"]
+
+    def postgres_faults(self) -> ServerFaults:
+        """Return what a test may do to the run's Postgres. Raises TK640."""
+        from testkit.faults.whose import postgres_faults
+
+        if "postgres" not in self._faults:
+            self.ensure_database()
+            self._faults["postgres"] = postgres_faults(self.run, self.isolation.database)
+        return self._faults["postgres"]
+
+    def end_faults(self) -> None:
+        """Let servers go on that a test paused or killed. Raises TK101."""
+        for faults in self._faults.values():
+            faults.end()
 
     def written_to(self) -> bool:
         """Return whether anything was written on the Postgres since the last call."""

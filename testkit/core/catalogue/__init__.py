@@ -15,6 +15,7 @@ from testkit.core.catalogue.factories import FACTORIES
 from testkit.core.catalogue.isolation import ISOLATION
 from testkit.core.catalogue.rows import ROWS
 from testkit.core.catalogue.schema import SCHEMA
+from testkit.core.catalogue.server_faults import SERVER_FAULTS
 from testkit.core.catalogue.servers import SERVERS
 from testkit.core.catalogue.shared import SHARED
 
@@ -23,5 +24,15 @@ if TYPE_CHECKING:
 
 __all__ = ["CATALOGUE", "PARTS"]
 
-PARTS: Final = (CONFIGURATION, SERVERS, SCHEMA, ISOLATION, SHARED, FACTORIES, ROWS, COMMANDS)
+PARTS: Final = (
+    CONFIGURATION,
+    SERVERS,
+    SCHEMA,
+    ISOLATION,
+    SHARED,
+    FACTORIES,
+    ROWS,
+    SERVER_FAULTS,
+    COMMANDS,
+)
 CATALOGUE: Final[dict[str, Message]] = dict(sorted(pair for part in PARTS for pair in part.items()))

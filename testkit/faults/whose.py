@@ -1,0 +1,49 @@
+"""Which servers of a run this process may disturb: those that nobody else works on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from testkit.core.messages import TestkitError
+from testkit.faults.postgres_process import PostgresProcess
+from testkit.faults.redis_process import RedisProcess
+from testkit.faults.servers import ServerFaults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from testkit.faults.postgres_process import Journalled
+    from testkit.servers.run import Run
+
+__all__ = ["postgres_faults", "redis_faults"]
+
+_OWN: Final = "on embedded servers (backend auto or embedded), without a URL in [tool.testkit]"
+_ALONE: Final = "in one process (-n 0), or mark it so that your CI runs such tests by themselves"
+
+
+def redis_faults(run: Run, started: Callable[[], None]) -> ServerFaults:
+    """Return what may be done to this process' Redis. Raises TK640 where it is leased.
+
+    ``started`` is called when it was killed and runs again.
+    """
+    server = run.ensure_redis()
+    if server.kept is None:
+        raise _refused("Redis", server.host, server.port, "testkit does not run it", _OWN)
+    return ServerFaults(RedisProcess(server, started))
+
+
+def postgres_faults(run: Run, journalled: Journalled | None) -> ServerFaults:
+    """Return what may be done to the run's Postgres. Raises TK640 where others work on it."""
+    server, why, otherwise = run.ensure_database(), "", _OWN
+    if server.shared or server.kept is None:
+        why = "testkit does not run it, or it outlives this run"
+    elif run.processes > 1:
+        why, otherwise = f"the {run.processes} processes of this run share it", _ALONE
+    if why:
+        raise _refused("Postgres", server.host, server.port, why, otherwise)
+    return ServerFaults(PostgresProcess(server, run.database, journalled))
+
+
+def _refused(server: str, host: str, port: int, why: str, otherwise: str) -> TestkitError:
+    place = f"{host}:{port}"
+    return TestkitError("TK640", server=server, why=why, place=place, otherwise=otherwise)
