@@ -11,6 +11,8 @@ from testkit.core.messages import TestkitError
 from testkit.servers.postgres import start_again
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from testkit.faults.servers import Data
     from testkit.servers.postgres import Connection, PostgresServer
 
@@ -33,14 +35,21 @@ class Journalled(Protocol):
 
 
 class PostgresProcess:
-    """A program that testkit started for one process; ``database`` is made anew if data is lost."""
+    """A program that testkit started for one process.
+
+    ``database`` is made anew where data is lost; ``started`` is called when the server runs again.
+    """
 
     def __init__(
-        self, server: PostgresServer, database: str, journalled: Journalled | None
+        self,
+        server: PostgresServer,
+        database: str,
+        journalled: Journalled | None,
+        started: Callable[[], None],
     ) -> None:
         assert server.kept is not None
         self._server, self._kept = server, server.kept
-        self._database, self._journalled = database, journalled
+        self._database, self._journalled, self._started = database, journalled, started
 
     @property
     def place(self) -> str:
@@ -69,6 +78,7 @@ class PostgresProcess:
             self._server.create_database(self._database)
         if self._journalled is not None:
             self._journalled.after_crash()
+        self._started()
 
     def _flush(self) -> None:
         """Pause all but our own backend when all that was acknowledged is written down."""

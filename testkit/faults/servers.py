@@ -103,7 +103,7 @@ class ServerFaults:
         )
 
     def restart(self, *, data: Data = "kept") -> ServerFault:
-        """Kill the server and start it again; the answer has ended. Raises TK101 and as ``kill``."""
+        """Kill the server and start it again; the answer has ended. Raises TK101, TK641 to 643."""
         fault = self.kill(data=data)
         fault.end()
         return fault

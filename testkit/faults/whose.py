@@ -32,8 +32,13 @@ def redis_faults(run: Run, started: Callable[[], None]) -> ServerFaults:
     return ServerFaults(RedisProcess(server, started))
 
 
-def postgres_faults(run: Run, journalled: Journalled | None) -> ServerFaults:
-    """Return what may be done to the run's Postgres. Raises TK640 where others work on it."""
+def postgres_faults(
+    run: Run, journalled: Journalled | None, started: Callable[[], None]
+) -> ServerFaults:
+    """Return what may be done to the run's Postgres. Raises TK640 where others work on it.
+
+    ``journalled`` undoes the tests, ``started`` is called when it was killed and runs again.
+    """
     server, why, otherwise = run.ensure_database(), "", _OWN
     if server.shared or server.kept is None:
         why = "testkit does not run it, or it outlives this run"
@@ -41,7 +46,7 @@ def postgres_faults(run: Run, journalled: Journalled | None) -> ServerFaults:
         why, otherwise = f"the {run.processes} processes of this run share it", _ALONE
     if why:
         raise _refused("Postgres", server.host, server.port, why, otherwise)
-    return ServerFaults(PostgresProcess(server, run.database, journalled))
+    return ServerFaults(PostgresProcess(server, run.database, journalled, started))
 
 
 def _refused(server: str, host: str, port: int, why: str, otherwise: str) -> TestkitError:

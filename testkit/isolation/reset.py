@@ -17,6 +17,7 @@ from testkit.isolation.sessions import (
     describe_sessions,
     end_sessions,
     forgotten,
+    let_go,
     roll_back_prepared,
     set_up,
 )
@@ -140,7 +141,7 @@ class DatabaseReset:
             owners=(0,),
             who=who,
             patience=patience,
-            blockers=self._let_go(held, release) if held else {},
+            blockers=let_go(self._connection, held, release, self._origin) if held else {},
         )
 
     def begin_clone(self) -> None:
@@ -241,7 +242,8 @@ class DatabaseReset:
         """
         holder = self._changed_schema()
         refuse_crash(self._execute, asked, mode=mode, holder=holder, database=self._database)
-        self._outlived = Standing.of(self._execute, without=without)
+        before = self._outlived or Standing({}, [])  # of a crash in the same test
+        self._outlived = before.and_then(Standing.of(self._execute, without=without))
 
     def after_crash(self) -> None:
         """Connect to the server that was started again."""
@@ -291,14 +293,6 @@ class DatabaseReset:
             self._vacuum.after(self._connection, tables)
         if blockers:
             self._left_open(patience, blockers)
-
-    def _let_go(
-        self, held: Collection[int], release: Callable[[Collection[int]], Collection[int]]
-    ) -> dict[int, str]:
-        described = describe_sessions(self._connection, held, self._origin)
-        if still := release(held):
-            end_sessions(self._connection, still)
-        return described
 
     def _left_open(self, seconds: float, blockers: dict[int, str]) -> NoReturn:
         lines = "\n".join(blockers.values())
@@ -381,9 +375,8 @@ class DatabaseReset:
             self._execute("SELECT pg_testkit.release(%s)", (owner,))
             # None before it is to hand on to lines that go, perhaps of another shape.
             self._execute("DELETE FROM pg_testkit.journal WHERE owner = %s", (owner,))
-        standing = Standing.of(self._execute, without=owners)
-        if self._outlived is not None:
-            standing, self._outlived = self._outlived.and_then(standing), None
+        outlived, self._outlived = self._outlived or Standing({}, []), None
+        standing = outlived.and_then(Standing.of(self._execute, without=owners))
         self._connection.close()
         self._make(self._database)
         self._connection = self._connect()

@@ -23,6 +23,7 @@ __all__ = [
     "describe_sessions",
     "end_sessions",
     "forgotten",
+    "let_go",
     "roll_back_prepared",
     "set_up",
 ]
@@ -108,6 +109,19 @@ def _doing(connection: Connection, pids: Collection[int]) -> dict[int, _Doing]:
         (list(pids),),
     ).fetchall()
     return {pid: _Doing(*facts) for pid, *facts in rows}
+
+
+def let_go(
+    connection: Connection,
+    held: Collection[int],
+    release: Callable[[Collection[int]], Collection[int]],
+    origin: Callable[[int], str],
+) -> dict[int, str]:
+    """Describe these sessions of the database; end those that ``release`` answers."""
+    described = describe_sessions(connection, held, origin)
+    if still := release(held):
+        end_sessions(connection, still)
+    return described
 
 
 def roll_back_prepared(connection: Connection, gid: str) -> None:

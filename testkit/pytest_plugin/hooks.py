@@ -97,7 +97,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     try:
         return (yield)
     except BaseException:
-        item.config.stash[key].end_faults()
+        if (session := item.config.stash[key]).isolates:
+            session.worker.end_faults()
         raise
 
 
@@ -117,8 +118,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note whether the test got to its end; end what it did to servers."""
     session = item.config.stash[key]
-    if call.when != "setup" or call.excinfo is not None:
-        session.end_faults(item)
+    if session.isolates and (call.when != "setup" or call.excinfo is not None):
+        session.worker.end_faults()
     report = yield
     if report.failed or hasattr(report, "wasxfail"):
         if call.excinfo is not None:

@@ -266,17 +266,6 @@ class PluginSession:
         if self._stops(session):
             session._setupstate.teardown_exact(None)  # noqa: SLF001 - no public way
 
-    def end_faults(self, item: pytest.Item | None = None) -> None:
-        """Let servers go on that a test paused or killed, before anything is asked of them."""
-        if self._worker is None:
-            return
-        try:
-            self._worker.end_faults()
-        except (TestkitError, OSError) as error:
-            # The server is gone, and that is told as such; this says why.
-            if item is not None:
-                item.add_report_section("call", "testkit", str(error))
-
     def failed_by(self, error: BaseException) -> list[str]:
         """Note what a test, or the import of one, failed by; answer what is to be said of it."""
         if self._refusals is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
 from testkit.core.addresses import expand_env, kinds_named
+from testkit.core.messages import TestkitError
 from testkit.pytest_plugin.finish import finish_of
 from testkit.pytest_plugin.isolation import Isolation
 from testkit.servers.gone import find_gone
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
     from testkit.core.addresses import Address
     from testkit.core.current import Periods
-    from testkit.core.messages import TestkitError
     from testkit.core.options import Settings
     from testkit.faults.servers import ServerFaults
     from testkit.isolation.database import Database
@@ -193,13 +194,17 @@ class Worker:
 
         if "postgres" not in self._faults:
             self.ensure_database()
-            self._faults["postgres"] = postgres_faults(self.run, self.isolation.database)
+            self._faults["postgres"] = postgres_faults(
+                self.run, self.isolation.database, self._postgres_restarted
+            )
         return self._faults["postgres"]
 
     def end_faults(self) -> None:
-        """Let servers go on that a test paused or killed. Raises TK101."""
+        """Let servers go on that a test paused or killed, before anything is asked of them."""
         for faults in self._faults.values():
-            faults.end()
+            # A server that does not come back is gone, which is told as such.
+            with contextlib.suppress(TestkitError, OSError):
+                faults.end()
 
     def written_to(self) -> bool:
         """Return whether anything was written on the Postgres since the last call."""
@@ -213,6 +218,10 @@ class Worker:
             if self.settings.isolation != "none":
                 self.isolation.add_redis(self.run)
         return server
+
+    def _postgres_restarted(self) -> None:
+        if self.further is not None:
+            self.further.restarted()
 
     def _further(self, server: PostgresServer) -> FurtherDatabases:
         from testkit.isolation.further import FurtherDatabases

@@ -13,14 +13,12 @@ Fields of the order: ``owners`` (list of [pid, start time]), ``command``, ``envi
 number that ends the server at once) and ``patience`` (seconds until SIGKILL), ``remove``
 (directories removed in the end, each with the name that it gets before, or None; ``tidy`` names
 their common parent, removed when no directory is left in it, unless the server ended by itself
-while its owners live), ``keep`` (do not remove when told to stop, only when an owner is gone),
-``watched``.
+while its owners live), ``keep`` (do not remove when told to stop, only when an owner is gone).
 
 SIGTERM ends the server. SIGUSR1 makes it stay: the owners are forgotten, and the file ``stays``
-beside the log says that they are. SIGUSR2 says that the file ``told`` beside the log holds a word
-to obey; it goes when that is done. ``pause`` stops the server and its children, but for those whose
-pids follow, ``resume`` lets them go on, ``kill`` ends all of them by SIGKILL and waits for
-``start``, which runs the command again. A server that is paused ends with its owner all the same.
+beside the log says so. SIGUSR2: the file ``told`` beside the log holds a word to obey; it goes when
+that is done. ``pause`` stops the server and its children, but for those whose pids follow,
+``resume`` lets them go on, ``kill`` ends all by SIGKILL, ``start`` runs the command again.
 """
 
 import _signal as signal
@@ -136,7 +134,8 @@ def _watcher(order: dict, server: int) -> int:  # type: ignore[type-arg]  # plai
         if not os.read(read, 1):
             if _started(server) == started:
                 _send([server], order["stop"])
-                _send([server, *_children(server)], signal.SIGCONT)
+                family = [pid for pid, _, above in _processes() if server in (pid, above)]
+                _send(family, signal.SIGCONT)
             _remove(order["remove"], order["tidy"])
     finally:
         os._exit(0)
@@ -154,11 +153,10 @@ class _Server:
     def obey(self) -> None:
         """Do what the file ``told`` says, and remove it."""
         path = f"{self._order['directory']}/told"
-        try:
-            with open(path) as file:  # noqa: PTH123
-                word, *pids = file.read().split()
-        except (OSError, ValueError):
+        if not os.path.exists(path):  # noqa: PTH110
             return
+        with open(path) as file:  # noqa: PTH123
+            word, *pids = file.read().split()
         if self.pid is None:
             if word == "start":
                 self._start()
@@ -174,8 +172,8 @@ class _Server:
         """Return the wait status of a server that ended by itself."""
         if self.pid is None:
             return None
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
-        return self._gone(status) if pid else None
+        ended, status = os.waitpid(self.pid, os.WNOHANG)
+        return self._gone(status) if ended else None
 
     def stop(self) -> None:
         """End it, also where it is paused."""
@@ -208,10 +206,10 @@ class _Server:
         # Itself first: then it can have no more children.
         _send([server], signal.SIGSTOP)
         _await([server], "T")
-        children = [pid for pid in _children(server) if pid not in but]
-        self._paused = [*children, server]
-        _send(children, signal.SIGSTOP)
-        _await(children, "T")
+        children = {pid for pid, _, above in _processes() if above == server}
+        self._paused = [*(children - but), server]
+        _send(self._paused, signal.SIGSTOP)
+        _await(self._paused, "T")
 
     def _resume(self) -> None:
         paused, self._paused = self._paused, []
@@ -219,10 +217,9 @@ class _Server:
 
     def _kill(self, server: int) -> None:
         self._pause(server, set())
-        children = _children(server)
-        _send([server, *children], signal.SIGKILL)
+        _send(self._paused, signal.SIGKILL)
         os.waitpid(server, 0)
-        _await(children, "")
+        _await(self._paused, "")
         self._gone(0)
 
 
@@ -242,10 +239,6 @@ def _await(pids: list, state: str) -> None:  # type: ignore[type-arg]
         if all(states.get(pid, "Z") in (state, "Z", "X") for pid in pids):
             return
         time.sleep(0.0002)
-
-
-def _children(parent: int) -> list:  # type: ignore[type-arg]
-    return [pid for pid, _, above in _processes() if above == parent]
 
 
 def _processes() -> list:  # type: ignore[type-arg]
