@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["postgres_faults", "redis_faults"]
 
-_OWN: Final = "on embedded servers (backend auto or embedded), without a URL in [tool.testkit]"
-_ALONE: Final = "in one process (-n 0), or mark it so that your CI runs such tests by themselves"
+_OWN: Final = "on a server that the run starts itself (no URL in [tool.testkit], no testkit up)"
+_ALONE: Final = "in one process (-n 0)"
 
 
 def redis_faults(run: Run, started: Callable[[], None]) -> ServerFaults:
@@ -39,7 +39,7 @@ def postgres_faults(
 
     ``journalled`` undoes the tests, ``started`` is called when it was killed and runs again.
     """
-    server, why, otherwise = run.ensure_database(), "", _OWN
+    server, why, otherwise = run.ensure_postgres(), "", _OWN
     if server.shared or server.kept is None:
         why = "testkit does not run it, or it outlives this run"
     elif run.processes > 1:

@@ -19,9 +19,9 @@ SELECT string_agg(c.oid::regclass::text, ', ' ORDER BY c.oid) FROM pg_class c
 WHERE c.relpersistence = 'u' AND c.relkind IN ('r', 'm', 'S')
   AND c.relnamespace <> 'pg_testkit'::regnamespace AND pg_relation_size(c.oid) > 0
 """
-_IN_ONE: Final = 'Or let the test run with real commits: @pytest.mark.isolation("reset").'
-_IN_TEMPLATE: Final = "Or make the tables LOGGED, in the migrations or behind them."
-_ELSEWHERE: Final = "Or let the migrations make what the fixture makes."
+_IN_ONE: Final = 'Let the test run with real commits: @pytest.mark.isolation("reset").'
+_IN_TEMPLATE: Final = "Make these tables LOGGED."
+_ELSEWHERE: Final = "Let the migrations make what the fixture makes."
 
 
 def refuse_crash(

@@ -13,11 +13,11 @@ SERVER_FAULTS: Final[dict[str, Message]] = {
         "This server is not for one test to disturb",
         "{server} cannot be paused, killed or restarted: {why}.",
         "{place}",
-        "Others would feel it as well, or nobody could bring it back.",
+        "Others would feel it as well, or nobody could bring it back. A fault of the network does the same to the\n"
+        "connections of this test alone: black_hole(), refuse(), reset(). Or run the test {otherwise}.",
         "testkit explain TK640",
-        "A fault of the network does the same to this test's own connections: black_hole() is a server that\n"
-        "says nothing, refuse() and reset() one that is gone. Or run the test where the server is its own:\n"
-        "{otherwise}.",
+        "black_hole() is a server that says nothing, refuse() and reset() are one that is gone. Mark tests that\n"
+        "need the whole server, and let CI run those by themselves, in one process.",
     ),
     "TK641": Message(
         "A server has one fault at a time",
@@ -31,11 +31,11 @@ SERVER_FAULTS: Final[dict[str, Message]] = {
         "What a killed Postgres takes along could not be undone",
         "{asked} would lose what testkit needs to undo this test: {why}.",
         'database "{database}"',
-        "The journal of the isolation does not outlive a crash, and neither does an unlogged table or an open\n"
-        "transaction. Behind such a test testkit makes the database anew from the template.",
+        "Behind such a test the database is made anew from the template, with the rows of wider-scoped fixtures:\n"
+        "the journal of the isolation does not outlive a crash. {otherwise}",
         "testkit explain TK642",
-        "pause() works all the same, and so do the faults of the network (reset, refuse, black_hole).\n"
-        "{otherwise}",
+        "pause() works all the same, and so do the faults of the network (reset, refuse, black_hole). Neither an\n"
+        "unlogged table nor an open transaction outlives a crash, and the template has no DDL of fixtures.",
     ),
     "TK643": Message(
         "A server did not do what was asked before it was to be killed",
