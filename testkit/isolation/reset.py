@@ -235,15 +235,15 @@ class DatabaseReset:
         """Close testkit's own connection."""
         self._connection.close()
 
-    def before_crash(self, asked: str, *, mode: str, without: Sequence[int]) -> None:
-        """Remember what fixtures hold, these owners aside. Raises TK642 where that is not enough.
+    def before_crash(self, asked: str, *, mode: str) -> None:
+        """Remember what fixtures and snapshots hold. Raises TK642 where that is not enough.
 
         Whatever is undone next, the database is made anew.
         """
         holder = self._changed_schema()
         refuse_crash(self._execute, asked, mode=mode, holder=holder, database=self._database)
         before = self._outlived or Standing({}, [])  # of a crash in the same test
-        self._outlived = before.and_then(Standing.of(self._execute, without=without))
+        self._outlived = before.and_then(Standing.of(self._execute, without=()))
 
     def after_crash(self) -> None:
         """Connect to the server that was started again."""
@@ -375,7 +375,8 @@ class DatabaseReset:
             self._execute("SELECT pg_testkit.release(%s)", (owner,))
             # None before it is to hand on to lines that go, perhaps of another shape.
             self._execute("DELETE FROM pg_testkit.journal WHERE owner = %s", (owner,))
-        outlived, self._outlived = self._outlived or Standing({}, []), None
+        outlived = (self._outlived or Standing({}, [])).without(owners)
+        self._outlived = None
         standing = outlived.and_then(Standing.of(self._execute, without=owners))
         self._connection.close()
         self._make(self._database)

@@ -38,11 +38,6 @@ class Snapshots:
         self._taken: list[Snapshot] = []
         self._began: datetime | None = None
 
-    @property
-    def numbers(self) -> list[int]:
-        """Return the owners that they are."""
-        return [taken.number for taken in self._taken]
-
     def take(self) -> Snapshot:
         """Keep what is committed now."""
         if not self._taken:

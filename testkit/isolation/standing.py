@@ -47,6 +47,9 @@ SELECT EXISTS (SELECT FROM pg_testkit.journal j
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
+_JOURNAL: Final = "pg_testkit.journal"
+_MOVED: Final = "pg_testkit.sequence_before"
+
 _Rows = list[tuple[Any, ...]]
 
 
@@ -72,12 +75,26 @@ class Standing:
         if execute(_ANYTHING, (lines, objects)).fetchone() == (False,):
             return cls({}, [])  # sequences stand where the template has them
         kept = {
-            "pg_testkit.journal (rel, owner, sign, image, xid)": execute(_LINES, (lines,)),
-            "pg_testkit.sequence_before": execute(_MOVED_SEQUENCES),
+            f"{_JOURNAL} (rel, owner, sign, image, xid)": execute(_LINES, (lines,)),
+            _MOVED: execute(_MOVED_SEQUENCES),
             "pg_testkit.large_object": execute(_LARGE_OBJECTS, (objects,)),
         }
         rows = {table: cursor.fetchall() for table, cursor in kept.items()}
         return cls(rows, execute(_MARKS).fetchall())
+
+    def without(self, owners: Sequence[int]) -> Standing:
+        """Return it without what these hold; nobody came behind them who shares it."""
+        place = {table: int(table.startswith(_JOURNAL)) for table in self.kept}  # of the owner
+        moved = {
+            rel: (last, called)
+            for owner, rel, last, called in self.kept.get(_MOVED, [])
+            if owner in owners
+        }
+        kept = {
+            table: [row for row in rows if row[place[table]] not in owners]
+            for table, rows in self.kept.items()
+        }
+        return Standing(kept, [(rel, *moved.get(rel, at)) for rel, *at in self.marks])
 
     def and_then(self, later: Standing) -> Standing:
         """Return both; ``later`` was read behind a crash: lines of before did not outlive it."""

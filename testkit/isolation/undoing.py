@@ -146,7 +146,7 @@ class DatabaseUndoing:
     def before_crash(self, asked: str) -> None:
         """Remember what a crash of the server takes along. Raises TK642."""
         self._server_wide.note()
-        self.reset.before_crash(asked, mode=self._mode, without=self._snapshots.numbers)
+        self.reset.before_crash(asked, mode=self._mode)
 
     def after_crash(self) -> None:
         """Go on with a server that was killed and started again."""

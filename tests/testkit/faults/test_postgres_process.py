@@ -39,7 +39,7 @@ class Crashing(Journalled):
     """A database under the journal that outlives crashes of its server."""
 
     def before_crash(self, asked: str) -> None:
-        self.reset.before_crash(asked, mode="reset", without=())
+        self.reset.before_crash(asked, mode="reset")
 
     def after_crash(self) -> None:
         self.reset.after_crash()
