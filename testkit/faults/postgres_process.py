@@ -13,10 +13,11 @@ from testkit.servers.postgres import start_again
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from testkit.faults.redis_process import Keeper
     from testkit.faults.servers import Data
     from testkit.servers.postgres import Connection, PostgresServer
 
-__all__ = ["Journalled", "PostgresProcess"]
+__all__ = ["Journalled", "PostgresContainer", "PostgresProcess"]
 
 _ATTEMPTS: Final = 10
 _SECONDS: Final = 0.2  # that writing the log down takes at most, if nobody is in the way
@@ -99,6 +100,39 @@ class PostgresProcess:
             self._kept.tell("resume")
         reason = problem or "somebody holds the log"
         raise TestkitError("TK643", server="Postgres", reason=reason, place=self.place)
+
+
+class PostgresContainer:
+    """A Postgres in a container: it can be paused, and its data, in RAM, go with its end."""
+
+    def __init__(self, server: PostgresServer, keeper: Keeper) -> None:
+        self._server, self._keeper = server, keeper
+
+    @property
+    def place(self) -> str:
+        """Host and port."""
+        return f"{self._server.host}:{self._server.port}"
+
+    def pause(self) -> None:
+        """Stop it where it stands, with every backend."""
+        self._keeper.tell("pause")
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._keeper.tell("resume")
+
+    def kill(self, _data: Data) -> None:
+        """Raise TK640."""
+        raise TestkitError(
+            "TK640",
+            server="Postgres",
+            why="its data lie in the memory of its container, and go with that",
+            place=self.place,
+            otherwise='on the programs of this machine (postgres = "embedded" or "local")',
+        )
+
+    def start(self, data: Data) -> None:
+        """Never called: it is not killed."""
 
 
 def _answer(connection: Connection) -> str | None:

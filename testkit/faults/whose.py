@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from testkit.core.messages import TestkitError
-from testkit.faults.postgres_process import PostgresProcess
+from testkit.faults.postgres_process import PostgresContainer, PostgresProcess
 from testkit.faults.redis_process import RedisProcess
 from testkit.faults.servers import ServerFaults
+from testkit.servers.run import loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["postgres_faults", "redis_faults"]
 
+# In the working directory of the server, also in a container.
+_DUMP: Final = "dump.rdb"
+_CONTAINER: Final = "containers.disturbed:DisturbedContainer"
 _OWN: Final = "on a server that the run starts itself (no URL in [tool.testkit], no testkit up)"
 _ALONE: Final = "in one process (-n 0)"
 
@@ -27,9 +31,16 @@ def redis_faults(run: Run, started: Callable[[], None]) -> ServerFaults:
     ``started`` is called when it was killed and runs again.
     """
     server = run.ensure_redis()
-    if server.kept is None:
+    kept = server.kept
+    if kept is None:
         raise _refused("Redis", server.host, server.port, "testkit does not run it", _OWN)
-    return ServerFaults(RedisProcess(server, started))
+    if server.backend == "docker":
+        container = loaded(_CONTAINER)(kept)
+        process = RedisProcess(server, container, lambda: container.remove(_DUMP), started)
+    else:
+        dump = kept.directory / _DUMP
+        process = RedisProcess(server, kept, lambda: dump.unlink(missing_ok=True), started)
+    return ServerFaults(process)
 
 
 def postgres_faults(
@@ -46,6 +57,8 @@ def postgres_faults(
         why, otherwise = f"the {run.processes} processes of this run share it", _ALONE
     if why:
         raise _refused("Postgres", server.host, server.port, why, otherwise)
+    if server.backend == "docker":
+        return ServerFaults(PostgresContainer(server, loaded(_CONTAINER)(server.kept)))
     return ServerFaults(PostgresProcess(server, run.database, journalled, started))
 
 

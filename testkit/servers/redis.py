@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from testkit.servers.run import Run
     from testkit.system.processes import ProcessIdentity
 
-__all__ = ["RedisServer", "answering", "start_again", "start_program", "start_redis"]
+__all__ = ["RedisServer", "answering", "start_program", "start_redis"]
 
 _CONFIGURATION: Final = """\
 bind {host}
@@ -170,14 +170,6 @@ def start_redis(
     )
 
 
-def start_again(server: RedisServer) -> None:
-    """Start a program that was killed again, where it was. Raises TK101, ProcessLookupError."""
-    assert server.kept is not None
-    kept, before = server.kept, server.kept.log.stat().st_size
-    kept.tell("start")
-    wait_until(kept, lambda: _says_ready(kept.log, before))
-
-
 def answering(
     facts: Mapping[str, object],
     address: Address,
@@ -204,9 +196,8 @@ def answering(
     )
 
 
-def _says_ready(log: Path, before: int = 0) -> bool:
-    """Ask no client: it is the server's own word, behind what stood there before."""
+def _says_ready(log: Path) -> bool:
     try:
-        return b"Ready to accept connections" in log.read_bytes()[before:]
+        return b"Ready to accept connections" in log.read_bytes()
     except OSError:
         return False

@@ -246,7 +246,7 @@ def test_workers_have_a_redis_each_and_no_postgres_of_their_own(suite: Suite) ->
 
         @pytest.mark.parametrize("n", range(2))
         def test_postgres(worker, both, n):
-            with pytest.raises(TestkitError, match="TK640.*3 processes"):
+            with pytest.raises(TestkitError, match=r"TK640.*3 processes"):
                 worker.postgres_faults()
         """,
     )
