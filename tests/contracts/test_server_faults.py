@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from testkit.core.messages import TestkitError
 from testkit.faults.whose import postgres_faults, redis_faults
 from testkit.isolation.keyspace import Keyspace
 from tests.contracts.conftest import OWN_ROADS, Road
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +77,44 @@ def test_a_redis_that_is_killed_comes_back(
     assert again == found
     assert behind == [b"fixture"]
     assert kept.has_ended() is None
+
+
+@OWN_REDIS
+def test_a_fixture_s_subscriber_that_comes_back_is_still_the_fixture_s(
+    redis_run: Run, client: redis.Redis
+) -> None:
+    keyspace = Keyspace(redis_run.ensure_redis().address)
+    faults = redis_faults(redis_run, keyspace.restarted)
+    patient = redis.Redis.from_url(redis_run.ensure_redis().url)
+    try:
+        fixtures: Any = patient.pubsub()  # type: ignore[no-untyped-call]  # redis-py's
+        tests: Any = client.pubsub()  # type: ignore[no-untyped-call]  # redis-py's
+
+        def listens() -> bool:
+            with contextlib.suppress(redis.ConnectionError):
+                fixtures.get_message()  # connects again where it must
+            return client.pubsub_numsub("news") == [(b"news", 1)]
+
+        fixtures.subscribe("news")
+        wait_until(listens)
+        keyspace.claim(1, since=0)
+        faults.restart()
+        wait_until(listens)
+        keyspace.finish()
+        left = keyspace.left()
+        tests.subscribe("news")
+        tests.get_message(timeout=1)
+        keyspace.finish()
+        next_left = keyspace.left()
+        listening = client.publish("news", "hello")
+        fixtures.close()
+        tests.close()
+    finally:
+        patient.close()
+        keyspace.close()
+
+    assert (left, listening) == (None, 1)
+    assert next_left is not None
 
 
 def test_a_leased_redis_is_none_to_disturb(redis_run: Run, redis_road: Road) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
 
+from testkit.servers.containers.images import docker_at
+from tests.support.containers import containers_of, docker_client
 from tests.support.processes import LINUX, command_lines
 from tests.support.suites import Suite
 from tests.support.waiting import wait_until
@@ -272,3 +275,20 @@ def test_nothing_is_left_of_a_run_that_dies_in_a_fault(
     wait_until(lambda: not left_of(suite))
 
     assert run.returncode == (2 if number == signal.SIGINT else -9)
+
+
+def test_nothing_is_left_of_containers_that_are_paused_when_the_run_dies(suite: Suite) -> None:
+    suite.configure(ENV + 'postgres = "docker"\nredis = "docker"\n')
+    suite.write("test_it.py", HANGS.format("pause"))
+    with docker_client() as client:
+        with suite.start(DOCKER_HOST=docker_at(os.environ, Path.home())) as run:
+            try:
+                wait_until((suite.folder / "ready").exists, seconds=60)
+                token = (suite.folder / "run").read_text().partition(":")[0]
+                before = containers_of(client, token)
+            finally:
+                run.kill()
+        wait_until(lambda: not containers_of(client, token), seconds=60)
+    wait_until(lambda: not left_of(suite))
+
+    assert len(before) == 2

@@ -56,7 +56,7 @@ def launched(folder: Path, owner: ProcessIdentity, *, watched: bool = False) -> 
 def family_of(kept: KeptServer) -> list[ProcessIdentity]:
     """Return the server that was started last, and its child."""
     pids = kept.directory / "pids"
-    server = int(pids.read_text().split()[-1]) if pids.exists() else 0
+    server = int([0, *(pids.read_text().split() if pids.exists() else ())][-1])
     found = [identify(pid) for pid in (server, *children_of(server))]
     return [each for each in found if each is not None]
 
@@ -134,9 +134,11 @@ def test_a_paused_server_whose_keeper_is_killed_ends(
     kept.tell("pause")
     os.kill(kept.keeper.pid, signal.SIGKILL)
     wait_until(lambda: not is_alive(server))
-
-    os.kill(child.pid, signal.SIGKILL)  # a backend sees the end of its postmaster, and sleep does not
+    # A backend would see the end of its postmaster.
+    os.kill(child.pid, signal.SIGKILL)
     stop_all([kept])
+
+    assert kept.has_ended() == "its keeper is gone"
 
 
 def test_a_server_that_has_ended_by_itself_obeys_no_more(kept: KeptServer) -> None:
