@@ -235,16 +235,17 @@ def _await(pids: list, state: str) -> None:  # type: ignore[type-arg]
     """Wait until each of these is in that state, or has ended."""
     deadline = time.monotonic() + _STATE_SECONDS
     while time.monotonic() < deadline:
-        states = {pid: now for pid, now, _ in _processes()}
+        states = {pid: now for pid, now, _ in _processes(pids)}
         if all(states.get(pid, "Z") in (state, "Z", "X") for pid in pids):
             return
         time.sleep(0.0002)
 
 
-def _processes() -> list:  # type: ignore[type-arg]
-    """Return pid, state (a letter) and parent of every process."""
+def _processes(only: list | None = None) -> list:  # type: ignore[type-arg]
+    """Return pid, state (a letter) and parent of every process, or of these at least."""
     if _LINUX:
-        found = ((int(name), _facts(name)) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
+        names = [n for n in os.listdir("/proc") if n.isdigit()] if only is None else only  # noqa: PTH208
+        found = [(int(name), _facts(name)) for name in names]
         return [(pid, facts[0], int(facts[1])) for pid, facts in found if facts]
     with os.popen("/bin/ps -A -o pid=,state=,ppid=") as table:  # noqa: S605 - a constant
         rows = [line.split() for line in table]
@@ -264,8 +265,7 @@ def _wait(watch: "_Owners", server: _Server | None, wake: int, order: dict) -> i
         if server is not None:
             if signal.SIGUSR2 in told:
                 server.obey()
-            status = server.ended()
-            if status is not None:
+            if (status := server.ended()) is not None:
                 return status
     return None
 
