@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING, Final, Protocol
 
+import psycopg
 from psycopg import pq
 
 from testkit.core.messages import TestkitError
@@ -74,6 +75,7 @@ class PostgresProcess:
 
     def start(self, data: Data) -> None:
         """Start it again; it recovers what was written down. Raises TK101."""
+        self._kept.tell("kill")  # what kills it may have been interrupted
         start_again(self._server)
         if data == "lost":
             self._server.create_database(self._database)
@@ -83,6 +85,15 @@ class PostgresProcess:
 
     def _flush(self) -> None:
         """Pause all but our own backend when all that was acknowledged is written down."""
+        try:
+            reason = self._flushed()
+        except psycopg.Error as error:
+            reason = " ".join(str(error).split())
+        if reason is not None:
+            self._kept.tell("resume")
+            raise TestkitError("TK643", server="Postgres", reason=reason, place=self.place)
+
+    def _flushed(self) -> str | None:
         # Commits do not wait for that (synchronous_commit is off), so nobody may commit meanwhile.
         with self._server.connect() as connection:
             connection.execute("SET synchronous_commit = on")
@@ -96,10 +107,8 @@ class PostgresProcess:
                     self._kept.tell("resume")
                 problem = _answer(connection)
                 if written and problem is None:
-                    return
-            self._kept.tell("resume")
-        reason = problem or "somebody holds the log"
-        raise TestkitError("TK643", server="Postgres", reason=reason, place=self.place)
+                    return None
+        return problem or "somebody holds the log"
 
 
 class PostgresContainer:

@@ -76,6 +76,7 @@ class RedisProcess:
 
     def start(self, _data: Data) -> None:
         """Start it again; it reads the file, if there is one. Raises TK101."""
+        self._keeper.tell("kill")  # what kills it may have been interrupted
         self._keeper.tell("start")
         self._wait()
         self._forget()

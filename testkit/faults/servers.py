@@ -30,10 +30,10 @@ class Process(Protocol):
         """Let it go on."""
 
     def kill(self, data: Data) -> None:
-        """End it by SIGKILL. Raises TK642, TK643, and then it has not been touched."""
+        """End it by SIGKILL. Raises TestkitError where it has not been touched."""
 
     def start(self, data: Data) -> None:
-        """Start it again, at the same address. Raises TK101."""
+        """Start it again, at the same address; one that still runs is killed. Raises TK101."""
 
 
 class ServerFault:
@@ -85,9 +85,8 @@ class ServerFaults:
         Connections stay open, and new ones are taken by the kernel, but nothing is answered. When
         it ends the server does what it was sent meanwhile. Raises TK641.
         """
-        self._check("pause()")
-        self._process.pause()
-        return self._in_force("the server is paused", self._process.resume)
+        process = self._process
+        return self._strike("pause()", "the server is paused", process.pause, process.resume)
 
     def kill(self, *, data: Data = "kept") -> ServerFault:
         """Kill the server with its children (SIGKILL): down until the fault ends.
@@ -96,10 +95,11 @@ class ServerFaults:
         holds every write that it had acknowledged before, as after a crash; with ``lost`` it is as
         it was made, a Redis empty, a Postgres like the template. Raises TK641 to TK643.
         """
-        self._check(f"kill(data={data!r})")
-        self._process.kill(data)
-        return self._in_force(
-            f"the server is killed, its data {data}", lambda: self._process.start(data)
+        return self._strike(
+            f"kill(data={data!r})",
+            f"the server is killed, its data {data}",
+            lambda: self._process.kill(data),
+            lambda: self._process.start(data),
         )
 
     def restart(self, *, data: Data = "kept") -> ServerFault:
@@ -113,10 +113,16 @@ class ServerFaults:
         if self._fault is not None:
             self._fault.end()
 
-    def _check(self, asked: str) -> None:
+    def _strike(
+        self, asked: str, what: str, strike: Callable[[], None], undo: Callable[[], None]
+    ) -> ServerFault:
         if self._fault is not None and self._fault.in_force:
             raise TestkitError("TK641", asked=asked, fault=self._fault, place=self._process.place)
-
-    def _in_force(self, what: str, undo: Callable[[], None]) -> ServerFault:
-        self._fault = ServerFault(what, undo)
-        return self._fault
+        # Now: whatever interrupts what follows, the end of the test undoes it.
+        fault = self._fault = ServerFault(what, undo)
+        try:
+            strike()
+        except TestkitError:
+            self._fault = None  # the server was not touched
+            raise
+        return fault

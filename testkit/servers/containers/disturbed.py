@@ -45,7 +45,8 @@ class DisturbedContainer:
                     container.unpause()
                 case "kill":
                     self._down.touch()
-                    container.kill()
+                    if container.status in {"running", "paused"}:
+                        container.kill()
                     _await_end(container)
                 case "start":
                     container.start()

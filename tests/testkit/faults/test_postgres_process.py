@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import itertools
@@ -128,6 +129,22 @@ async def test_asyncpg_with_a_timeout_gives_up_on_a_paused_server(
     await connection.close()
 
     assert found == 2
+
+
+async def test_an_asynchronous_psycopg_waits_for_a_paused_server(
+    faults: ServerFaults, people: Crashing
+) -> None:
+    url = people.server.address(people.name).url("libpq")
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        paused = faults.pause()
+        asked = asyncio.create_task(connection.execute("SELECT 1"))
+        done, _ = await asyncio.wait([asked], timeout=SECONDS)
+        paused.end()
+        answer = await (await asked).fetchone()
+        with faults.kill(), pytest.raises(psycopg.OperationalError):
+            await connection.execute("SELECT 1")
+
+    assert (done, answer) == (set(), (1,))
 
 
 async def test_a_killed_server_breaks_every_connection_and_refuses_new_ones(

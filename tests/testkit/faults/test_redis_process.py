@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 import redis
@@ -12,11 +12,14 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from testkit.core.messages import TestkitError
+from testkit.faults.redis_process import RedisProcess
+from testkit.faults.servers import ServerFaults
+from tests.support.runs import kept_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from testkit.faults.servers import ServerFaults
+    from testkit.servers.programs.launch import KeptServer
     from testkit.servers.redis import RedisServer
 
 SECONDS = 0.02
@@ -29,6 +32,19 @@ def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
         redis_server.url, socket_timeout=SECONDS, retry=Retry(NoBackoff(), 0)
     ) as client:
         yield client
+
+
+class Interrupted:
+    """A keeper whose caller is interrupted when it has obeyed one of these words."""
+
+    def __init__(self, kept: KeptServer) -> None:
+        self._kept, self.words = kept, ["pause"]
+
+    def tell(self, word: Literal["pause", "resume", "kill", "start"]) -> None:
+        self._kept.tell(word)
+        if word in self.words:
+            self.words.remove(word)
+            raise KeyboardInterrupt
 
 
 def patient(server: RedisServer) -> redis.Redis:
@@ -167,6 +183,27 @@ def test_one_fault_at_a_time(redis_faults: ServerFaults, client: redis.Redis) ->
 
     assert "kill(data='kept')" in str(caught.value)
     assert "the server is paused" in str(caught.value)
+
+
+def test_what_interrupts_a_fault_leaves_it_in_force_until_it_is_ended(
+    redis_server: RedisServer, client: redis.Redis
+) -> None:
+    interrupted = Interrupted(kept_of(redis_server))
+    process = RedisProcess(redis_server, interrupted, lambda: None, lambda: None)
+    faults = ServerFaults(process)
+    client.ping()
+    with pytest.raises(KeyboardInterrupt):
+        faults.pause()
+    with pytest.raises(redis.TimeoutError):
+        client.ping()
+    faults.end()
+    before = client.info("server")["process_id"]
+    interrupted.words = ["kill"]
+    with pytest.raises(KeyboardInterrupt):
+        faults.kill()
+    faults.end()
+
+    assert client.info("server")["process_id"] != before
 
 
 def test_a_server_that_cannot_save_is_not_killed(
