@@ -1,1 +1,1 @@
-"""Faults that a test asks for: of the network, of the protocol, of whole servers."""
+"""Faults on the way to a server: a relay in front of it, and what may happen to its bytes."""

@@ -16,11 +16,12 @@ import psycopg
 import pytest
 
 from testkit.core.messages import TestkitError
+from testkit.core.options import Settings
 from testkit.faults.whose import postgres_faults
 from tests.support.journal_templates import shared_template
 from tests.support.journalled import PEOPLE, Journalled
 from tests.support.processes import LINUX, children_of
-from tests.support.runs import kept_of
+from tests.support.runs import kept_of, new_run
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -54,6 +55,15 @@ def state_of(pid: int) -> str:
     """Return how the kernel calls what the process does: T where it is stopped."""
     text = Path(f"/proc/{pid}/stat").read_text()
     return text[text.rindex(")") + 2]
+
+
+@pytest.fixture(scope="module")
+def own_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A run of its own, with a Postgres that nobody else works on."""
+    run = new_run(tmp_path_factory.mktemp("own"), Settings())
+    run.ensure_database()
+    yield run
+    run.close()
 
 
 @pytest.fixture

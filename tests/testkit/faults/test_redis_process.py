@@ -14,6 +14,7 @@ from redis.retry import Retry
 from testkit.core.messages import TestkitError
 from testkit.faults.redis_process import RedisProcess
 from testkit.faults.servers import ServerFaults
+from testkit.pytest_plugin.session import key
 from tests.support.runs import kept_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from testkit.servers.redis import RedisServer
 
 SECONDS = 0.02
+
+
+@pytest.fixture
+def redis_faults(request: pytest.FixtureRequest, redis_server: RedisServer) -> ServerFaults:
+    """What may be done to this process' Redis."""
+    del redis_server
+    return request.config.stash[key].worker.redis_faults()
 
 
 @pytest.fixture
