@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from testkit.faults.fault import Fault
     from testkit.faults.protocols.steps import Conversation
     from testkit.faults.routes import Routes
+    from testkit.faults.servers import ServerFaults
 
 __all__ = ["Faults", "Surroundings"]
 
@@ -38,6 +39,9 @@ class Surroundings(Protocol):
 
     def address(self, kind: str) -> Address:
         """Return where a server of this worker is, ``database`` or ``redis``; it runs."""
+
+    def server_faults(self, kind: str) -> ServerFaults:
+        """Return what may be done to such a server itself. Raises TK640."""
 
     def lead(self, kind: str, address: Address) -> None:
         """Let the variables of ``env`` lead to a relay, until ``restore``."""
@@ -108,6 +112,10 @@ class Faults:
                 provided.add(relay.host, relay.port)
                 self._around.routes.begin(relay.port)
             return self._relays[name]
+
+    def server_faults(self, kind: str) -> ServerFaults:
+        """Return what may be done to the server ``database`` or ``redis`` itself. Raises TK640."""
+        return self._around.server_faults(kind)
 
     def check(self, name: str) -> None:
         """Raise TK603 where the test is over."""

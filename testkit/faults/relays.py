@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from testkit.faults.protocols.redis_rules import RedisDeclaration
     from testkit.faults.protocols.rules import Rule, Rules
     from testkit.faults.routes import Routes
+    from testkit.faults.servers import ServerFaults
     from testkit.faults.station import Station
 
 __all__ = ["PostgresRelay", "RedisRelay"]
@@ -43,6 +44,15 @@ class _ServerRelay(Relay):
         super().__init__(faults, name, station)
         self.behind, self._routes, self._rules = behind, routes, rules
         self.address = dataclasses.replace(behind, host=self.host, port=self.port)
+
+    @property
+    def server(self) -> ServerFaults:
+        """The server itself: ``pause``, ``kill``, ``restart``; whoever is connected is struck.
+
+        Raises TK640 where it is not this process' own, and TK603 when the test is over.
+        """
+        self._faults.check(f"{self._name}.server")
+        return self._faults.server_faults(self.behind.kind)
 
     def _strike(self, rule: Rule) -> Fault:
         """Let a rule strike the connections of this relay. TK602 where they are encrypted."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from testkit.core.messages import TestkitError
@@ -94,6 +95,24 @@ class Database:
         from sqlalchemy.ext.asyncio import AsyncSession
 
         return AsyncSession(self.async_engine, **options)
+
+    def close_session(self, session: Session) -> None:
+        """Close a session; one whose connection has broken has nothing to roll back."""
+        try:
+            session.close()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            session.invalidate()
+
+    async def close_async_session(self, session: AsyncSession) -> None:
+        """Close an asynchronous session, as ``close_session`` does."""
+        try:
+            await session.close()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            await session.invalidate()
 
     def another(self) -> Database:
         """Return one more database, made now from the same template, on the same server.

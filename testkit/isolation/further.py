@@ -108,6 +108,11 @@ class FurtherDatabases:
                 self._disconnect()
             return leaks
 
+    def restarted(self) -> None:
+        """Go on with a server that was killed and started again."""
+        with self._lock:
+            self._disconnect()
+
     def close(self) -> None:
         """Drop what is left, without a look at it."""
         with self._lock:

@@ -93,6 +93,14 @@ class Keyspace:
         if looked:
             self._link.do(*FORGET)  # our own commands, too
 
+    def restarted(self) -> None:
+        """Go on with a server that was killed and started again.
+
+        What it lost, keys of wider-scoped fixtures and settings among it, is back behind the test.
+        """
+        self._link.close()
+        self._clients.forget()
+
     def left(self) -> TestkitError | None:
         """Return TK311 for the clients that were found waiting since the last call."""
         left, self._clients.left = self._clients.left, []

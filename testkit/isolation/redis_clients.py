@@ -54,6 +54,7 @@ class Clients:
         self._link = link
         self._kept: dict[str, frozenset[str]] = {}
         self._older: set[str] = set()  # than the test
+        self._lost: list[frozenset[str]] = []  # of a server that was started again
         self._excused: set[str] = set()  # commands
         self.left: list[str] = []
 
@@ -66,6 +67,15 @@ class Clients:
         }
         self._older |= {each.number for each in listed}
 
+    def forget(self) -> None:
+        """Forget who was noted: the server was started again, and counts its clients anew.
+
+        One that comes back and does what one did that was noted is taken for it.
+        """
+        self._lost += filter(None, self._kept.values())
+        self._kept.clear()
+        self._older.clear()
+
     def end_those_left(self, seen: Traces) -> bool:
         """End whoever does what he did not do when it was noted; answer whether there was a look.
 
@@ -73,6 +83,7 @@ class Clients:
         """
         if not (seen.blocked or seen.transactions or seen.of(_LEADING)):
             return False
+        self._take_back()
         # The server does not say whose answers are turned off.
         mute = b"client|reply" in seen.commands or not seen.complete
         waiting = self._waiting()
@@ -94,6 +105,12 @@ class Clients:
             self._link.ask([("CLIENT", "KILL", "ID", number) for number in ended])
         self._older = {each.number for each in listed} - set(ended)
         return True
+
+    def _take_back(self) -> None:
+        for each in self._listed() if self._lost else ():
+            if each.number not in self._kept and each.states in self._lost:
+                self._lost.remove(each.states)
+                self._kept[each.number] = each.states
 
     def _waiting(self) -> dict[str, str]:
         """Return by number those that wait for what the next test may send."""

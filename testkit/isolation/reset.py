@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from testkit.core.messages import TestkitError
+from testkit.isolation.crash import refuse_crash
 from testkit.isolation.patience import PATIENCE
 from testkit.isolation.sessions import (
     ADVISORY_LOCK_HOLDERS,
@@ -16,9 +17,11 @@ from testkit.isolation.sessions import (
     describe_sessions,
     end_sessions,
     forgotten,
+    let_go,
+    roll_back_prepared,
     set_up,
 )
-from testkit.isolation.standing import Held, Standing, fixture_wrote_to
+from testkit.isolation.standing import Held, Standing, fixture_is_in_the_way, forget_ddl
 from testkit.isolation.template import journal_of, track
 from testkit.isolation.vacuum import Vacuum
 
@@ -77,6 +80,7 @@ class DatabaseReset:
         self._held: dict[int, Held] = {}
         self._position: str | None = None
         self._before: str | None = None
+        self._outlived: Standing | None = None  # a crash, which the journal does not
         self._connection = self._connect()
         self._journal = journal_of(self._connection)
         self._vacuum = Vacuum(self._journal.schema)
@@ -130,13 +134,14 @@ class DatabaseReset:
         not return to their pool, of which those are ended that ``release`` answers: the database is
         as it was all the same. Raises TK301 where DDL of the test cannot be undone.
         """
+        self._recover((0,), who)
         self._undo(
             _UNDO,
             self._position,
             owners=(0,),
             who=who,
             patience=patience,
-            blockers=self._let_go(held, release) if held else {},
+            blockers=let_go(self._connection, held, release, self._origin) if held else {},
         )
 
     def begin_clone(self) -> None:
@@ -162,9 +167,9 @@ class DatabaseReset:
         # Before anything is asked that writes itself.
         untouched = before is not None and not self._silent and before == self._written_to()
         holder = self._changed_schema()
-        if untouched or holder:
+        if untouched or holder or self._outlived is not None:
             self.finish(who, patience=patience, held=held, release=release)
-            if untouched:
+            if not holder or untouched:
                 return
             raise TestkitError("TK341", who=who, holder=holder, database=self._database)
         blockers = self._left_in_use(held, patience)
@@ -194,6 +199,7 @@ class DatabaseReset:
         # Without rows of its own it may still have moved a sequence.
         nothing = Held("a fixture's teardown", [])
         ending = [(owner, self._held.pop(owner, nothing)) for owner in owners]
+        self._recover((0, *owners), ending[0][1].who)
         for place, (owner, held) in enumerate(ending):
             self._undo(_UNDO_OWNER, owner, owners=owners[place:], who=held.who, may_wait=may_wait)
             if self.waits:
@@ -229,6 +235,25 @@ class DatabaseReset:
         """Close testkit's own connection."""
         self._connection.close()
 
+    def before_crash(self, asked: str, *, mode: str) -> None:
+        """Remember what fixtures and snapshots hold. Raises TK642 where that is not enough.
+
+        Whatever is undone next, the database is made anew.
+        """
+        holder = self._changed_schema()
+        refuse_crash(self._execute, asked, mode=mode, holder=holder, database=self._database)
+        before = self._outlived or Standing({}, [])  # of a crash in the same test
+        self._outlived = before.and_then(Standing.of(self._execute, without=()))
+
+    def after_crash(self) -> None:
+        """Connect to the server that was started again."""
+        self._connection.close()
+        self._connection = self._connect()
+
+    def _recover(self, owners: Sequence[int], who: str) -> None:
+        if self._outlived is not None:
+            self._make_anew(owners, who)
+
     def _undo(
         self,
         query: str,
@@ -250,7 +275,7 @@ class DatabaseReset:
             self.locked |= bool(locked)
             self._position = None if self._silent else position
             for gid in prepared or ():
-                self._roll_back_prepared(gid)
+                roll_back_prepared(self._connection, gid)
             if open_sessions is None:
                 if prepared is None:
                     break
@@ -269,22 +294,9 @@ class DatabaseReset:
         if blockers:
             self._left_open(patience, blockers)
 
-    def _let_go(
-        self, held: Collection[int], release: Callable[[Collection[int]], Collection[int]]
-    ) -> dict[int, str]:
-        described = describe_sessions(self._connection, held, self._origin)
-        if still := release(held):
-            end_sessions(self._connection, still)
-        return described
-
     def _left_open(self, seconds: float, blockers: dict[int, str]) -> NoReturn:
         lines = "\n".join(blockers.values())
         raise TestkitError("TK302", seconds=seconds, database=self._database, blockers=lines)
-
-    def _roll_back_prepared(self, gid: str) -> None:
-        """End what the test prepared and nobody finished; somebody may do so just now."""
-        with contextlib.suppress(psycopg.errors.UndefinedObject, psycopg.errors.ObjectInUse):
-            self._connection.execute(sql.SQL("ROLLBACK PREPARED {}").format(gid))
 
     def _attempt(
         self,
@@ -311,7 +323,7 @@ class DatabaseReset:
             # A fixture that still stands has taken a value over which these rows had.
             if (
                 isinstance(error, psycopg.IntegrityError)
-                and self._fixture_is_in_the_way(error)
+                and fixture_is_in_the_way(error, self._journal, self._execute)
                 and waiting
             ):
                 owner = waiting.pop(0)
@@ -320,11 +332,6 @@ class DatabaseReset:
             # Rows that others refer to and that want to change places, a row that a check would not
             # let in today, a key that takes others along.
             return None, None, [str(error.diag.message_primary)], None, None, None
-
-    def _fixture_is_in_the_way(self, error: psycopg.Error) -> bool:
-        if self._journal.superuser:
-            return True  # nobody else can be
-        return fixture_wrote_to(self._execute, error.diag.schema_name, error.diag.table_name)
 
     def _look(self) -> None:
         """Note the server's time and whether the database has an unlogged sequence."""
@@ -347,7 +354,9 @@ class DatabaseReset:
     def _replace(self, owners: Sequence[int], who: str, commands: list[str]) -> None:
         """Make the database anew from the template, with the rows of the fixtures that stand."""
         if holder := self._changed_schema():
-            self._forget_ddl(owners)
+            forget_ddl(self._execute, [0, *owners])
+            track(self._connection, self._journal)
+            self._execute("SELECT pg_testkit.settle_sequences()")
             raise TestkitError(
                 "TK301",
                 who=who,
@@ -366,7 +375,9 @@ class DatabaseReset:
             self._execute("SELECT pg_testkit.release(%s)", (owner,))
             # None before it is to hand on to lines that go, perhaps of another shape.
             self._execute("DELETE FROM pg_testkit.journal WHERE owner = %s", (owner,))
-        standing = Standing.of(self._execute, without=owners)
+        outlived = (self._outlived or Standing({}, [])).without(owners)
+        self._outlived = None
+        standing = outlived.and_then(Standing.of(self._execute, without=owners))
         self._connection.close()
         self._make(self._database)
         self._connection = self._connect()
@@ -382,17 +393,6 @@ class DatabaseReset:
                 reason=error.diag.message_primary,
                 database=self._database,
             ) from error
-
-    def _forget_ddl(self, owners: Sequence[int]) -> None:
-        forget, ended = "DELETE FROM pg_testkit.journal WHERE owner = ANY (%s)", [0, *owners]
-        self._execute(f"{forget} AND rel = 0", (ended,))
-        try:
-            self._execute("SELECT pg_testkit.undo(%s, NULL, NULL)", (ended,))
-        except psycopg.Error:
-            # Its rows went with a dropped table or column; the test is an error already.
-            self._execute(forget, (ended,))
-        track(self._connection, self._journal)
-        self._execute("SELECT pg_testkit.settle_sequences()")
 
     def _connect(self) -> Connection:
         connection = self._server.connect(self._database)

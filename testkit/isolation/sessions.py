@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -22,6 +23,8 @@ __all__ = [
     "describe_sessions",
     "end_sessions",
     "forgotten",
+    "let_go",
+    "roll_back_prepared",
     "set_up",
 ]
 
@@ -106,6 +109,25 @@ def _doing(connection: Connection, pids: Collection[int]) -> dict[int, _Doing]:
         (list(pids),),
     ).fetchall()
     return {pid: _Doing(*facts) for pid, *facts in rows}
+
+
+def let_go(
+    connection: Connection,
+    held: Collection[int],
+    release: Callable[[Collection[int]], Collection[int]],
+    origin: Callable[[int], str],
+) -> dict[int, str]:
+    """Describe these sessions of the database; end those that ``release`` answers."""
+    described = describe_sessions(connection, held, origin)
+    if still := release(held):
+        end_sessions(connection, still)
+    return described
+
+
+def roll_back_prepared(connection: Connection, gid: str) -> None:
+    """End what a test prepared and nobody finished; somebody may do so just now."""
+    with contextlib.suppress(psycopg.errors.UndefinedObject, psycopg.errors.ObjectInUse):
+        connection.execute(sql.SQL("ROLLBACK PREPARED {}").format(gid))
 
 
 def end_sessions(

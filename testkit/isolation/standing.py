@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import psycopg
 
     from testkit.isolation.journal import Journal
     from testkit.isolation.sessions import Connection
 
-    Cursor = psycopg.Cursor[tuple[Any, ...]]
-
-__all__ = ["Held", "Standing", "fixture_wrote_to"]
+__all__ = ["Held", "Standing", "fixture_is_in_the_way", "forget_ddl"]
 
 _LINES: Final = """
 SELECT rel, owner, sign, image, xid FROM pg_testkit.journal
@@ -47,6 +45,11 @@ SELECT EXISTS (SELECT FROM pg_testkit.journal j
                WHERE j.owner > 0 AND n.nspname = %s::text AND c.relname = %s::text)
 """
 
+Cursor = psycopg.Cursor[tuple[Any, ...]]
+
+_JOURNAL: Final = "pg_testkit.journal"
+_MOVED: Final = "pg_testkit.sequence_before"
+
 _Rows = list[tuple[Any, ...]]
 
 
@@ -72,12 +75,34 @@ class Standing:
         if execute(_ANYTHING, (lines, objects)).fetchone() == (False,):
             return cls({}, [])  # sequences stand where the template has them
         kept = {
-            "pg_testkit.journal (rel, owner, sign, image, xid)": execute(_LINES, (lines,)),
-            "pg_testkit.sequence_before": execute(_MOVED_SEQUENCES),
+            f"{_JOURNAL} (rel, owner, sign, image, xid)": execute(_LINES, (lines,)),
+            _MOVED: execute(_MOVED_SEQUENCES),
             "pg_testkit.large_object": execute(_LARGE_OBJECTS, (objects,)),
         }
         rows = {table: cursor.fetchall() for table, cursor in kept.items()}
         return cls(rows, execute(_MARKS).fetchall())
+
+    def without(self, owners: Sequence[int]) -> Standing:
+        """Return it without what these hold; nobody came behind them who shares it."""
+        place = {table: int(table.startswith(_JOURNAL)) for table in self.kept}  # of the owner
+        moved = {
+            rel: (last, called)
+            for owner, rel, last, called in self.kept.get(_MOVED, [])
+            if owner in owners
+        }
+        kept = {
+            table: [row for row in rows if row[place[table]] not in owners]
+            for table, rows in self.kept.items()
+        }
+        return Standing(kept, [(rel, *moved.get(rel, at)) for rel, *at in self.marks])
+
+    def and_then(self, later: Standing) -> Standing:
+        """Return both; ``later`` was read behind a crash: lines of before did not outlive it."""
+        kept = dict(self.kept)
+        for table, rows in later.kept.items():
+            before = kept.get(table, [])
+            kept[table] = before + [row for row in rows if row not in before]
+        return Standing(kept, self.marks or later.marks)
 
     def put_in_again(self, connection: Connection, journal: Journal) -> None:
         """Put it into a database made anew. Raises IntegrityError where it does not fit."""
@@ -99,6 +124,22 @@ class Standing:
             cursor.execute(journal.sql("SELECT pg_testkit.settle_sequences()").encode())
 
 
-def fixture_wrote_to(execute: Callable[..., Cursor], schema: str | None, table: str | None) -> bool:
-    """Return whether a fixture that stands changed rows of this table."""
-    return execute(_FIXTURE_WROTE_TO, (schema, table)).fetchone() == (True,)
+def forget_ddl(execute: Callable[..., Cursor], owners: Sequence[int]) -> None:
+    """Undo the rows of these owners as far as that goes, and nothing else of theirs."""
+    forget = "DELETE FROM pg_testkit.journal WHERE owner = ANY (%s)"
+    execute(f"{forget} AND rel = 0", (owners,))
+    try:
+        execute("SELECT pg_testkit.undo(%s, NULL, NULL)", (owners,))
+    except psycopg.Error:
+        # Its rows went with a dropped table or column; the test is an error already.
+        execute(forget, (owners,))
+
+
+def fixture_is_in_the_way(
+    error: psycopg.Error, journal: Journal, execute: Callable[..., Cursor]
+) -> bool:
+    """Return whether what rows met in their table may be those of a fixture that stands."""
+    if journal.superuser:
+        return True  # nobody else can be
+    where = (error.diag.schema_name, error.diag.table_name)
+    return execute(_FIXTURE_WROTE_TO, where).fetchone() == (True,)

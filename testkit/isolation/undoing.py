@@ -143,6 +143,15 @@ class DatabaseUndoing:
         """Return the owners of the snapshots of a test that is not undone."""
         return self._snapshots.give_up()
 
+    def before_crash(self, asked: str) -> None:
+        """Remember what a crash of the server takes along. Raises TK642."""
+        self._server_wide.note()
+        self.reset.before_crash(asked, mode=self._mode)
+
+    def after_crash(self) -> None:
+        """Go on with a server that was killed and started again."""
+        self.reset.after_crash()
+
     def notes(self) -> list[TestkitError]:
         """Return what the last test did that its isolation cannot show."""
         return self._rollback.notes() if self._rollback is not None else []

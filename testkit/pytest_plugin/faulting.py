@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from testkit.core.addresses import Address
+    from testkit.faults.servers import ServerFaults
     from testkit.pytest_plugin.worker import Worker
 
 __all__ = ["Faulting"]
@@ -103,6 +104,11 @@ class Faulting:
             raise TestkitError("TK602", what="faults.postgres", reason=_SHARED)
         self._worker.ensure_database()
         return self._worker.run.database_address()
+
+    def server_faults(self, kind: str) -> ServerFaults:
+        """Return what may be done to a server of this worker. Raises TK640."""
+        worker = self._worker
+        return worker.redis_faults() if kind == "redis" else worker.postgres_faults()
 
     def lead(self, kind: str, address: Address) -> None:
         """Let the variables of ``env`` that name a server lead to a relay in front of it."""

@@ -67,8 +67,9 @@ def database(pytestconfig: pytest.Config) -> Database:
 @pytest.fixture
 def db_session(database: Database) -> Iterator[Session]:
     """A Session on this test's database; it is closed after the test."""
-    with database.session() as session:
-        yield session
+    session = database.session()
+    yield session
+    database.close_session(session)
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def async_db_session(request: pytest.FixtureRequest, database: Database) -> Asyn
     session = database.async_session()
     close_after_test(
         request,
-        session.close,
+        lambda: database.close_async_session(session),
         database.async_engine.dispose,
         otherwise=database.drop_async_connections,
     )

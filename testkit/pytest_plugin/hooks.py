@@ -91,6 +91,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     session.config.stash[key].collected(session.items)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """End what an interrupted test did to servers: its fixtures are torn down next."""
+    try:
+        return (yield)
+    except BaseException:
+        if (session := item.config.stash[key]).isolates:
+            session.worker.end_faults()
+        raise
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Prepare the undoing of this test, whether it asked for a fixture of ours or not."""
@@ -105,9 +116,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note whether the test got to its end."""
-    report = yield
+    """Note whether the test got to its end; end what it did to servers."""
     session = item.config.stash[key]
+    if session.isolates and (call.when != "setup" or call.excinfo is not None):
+        session.worker.end_faults()
+    report = yield
     faulting = session.worker.faulting if session.isolates else None
     if faulting is not None and report.skipped:
         faulting.excuse()

@@ -229,6 +229,13 @@ class Isolation:
             return None
         return self.database.used([-1, *self._owners.values(), *self._left])
 
+    def redis_restarted(self) -> None:
+        """Go on with a Redis that was killed and started again."""
+        from testkit.isolation.keyspace import Keyspace
+
+        if isinstance(self._keyspace, Keyspace):
+            self._keyspace.restarted()
+
     def undo_no_more(self) -> None:
         """Close the connections that undo: from now on nothing is undone."""
         if self.database is not None:

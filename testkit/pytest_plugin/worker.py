@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
 from testkit.core.addresses import expand_env, kinds_named
+from testkit.core.messages import TestkitError
 from testkit.pytest_plugin.finish import finish_of
 from testkit.pytest_plugin.isolation import Isolation
 from testkit.servers.gone import find_gone
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 
     from testkit.core.addresses import Address
     from testkit.core.current import Periods
-    from testkit.core.messages import TestkitError
     from testkit.core.options import Settings
+    from testkit.faults.servers import ServerFaults
     from testkit.isolation.database import Database
     from testkit.isolation.further import FurtherDatabases
     from testkit.isolation.refusals import Refusals
@@ -94,6 +96,7 @@ class Worker:
         self._wanted: list[Callable[[], object]] = []
         self._failure: BaseException | None = None
         self._position = ""  # of the server's log, where nothing is undone
+        self._faults: dict[str, ServerFaults] = {}
 
     # --- servers
 
@@ -178,6 +181,33 @@ class Worker:
                 self.database = database
         return self.database
 
+    def redis_faults(self) -> ServerFaults:
+        """Return what a test may do to this worker's Redis. Raises TK640."""
+        from testkit.faults.whose import redis_faults
+
+        if "redis" not in self._faults:
+            self.ensure_redis()
+            self._faults["redis"] = redis_faults(self.run, self.isolation.redis_restarted)
+        return self._faults["redis"]
+
+    def postgres_faults(self) -> ServerFaults:
+        """Return what a test may do to the run's Postgres. Raises TK640."""
+        from testkit.faults.whose import postgres_faults
+
+        if "postgres" not in self._faults:
+            self.ensure_database()
+            self._faults["postgres"] = postgres_faults(
+                self.run, self.isolation.database, self._postgres_restarted
+            )
+        return self._faults["postgres"]
+
+    def end_faults(self) -> None:
+        """Let servers go on that a test paused or killed, before anything is asked of them."""
+        for faults in self._faults.values():
+            # A server that does not come back is gone, which is told as such.
+            with contextlib.suppress(TestkitError, OSError):
+                faults.end()
+
     def written_to(self) -> bool:
         """Return whether anything was written on the Postgres since the last call."""
         before, self._position = self._position, _position(self.run.ensure_postgres())
@@ -198,6 +228,10 @@ class Worker:
 
             self.faulting = Faulting(self)
         return self.faulting
+
+    def _postgres_restarted(self) -> None:
+        if self.further is not None:
+            self.further.restarted()
 
     def _further(self, server: PostgresServer) -> FurtherDatabases:
         from testkit.isolation.further import FurtherDatabases

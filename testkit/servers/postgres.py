@@ -43,6 +43,7 @@ __all__ = [
     "SUPERUSER",
     "TEMPLATE",
     "PostgresServer",
+    "start_again",
     "start_postgres",
     "unsafe_settings",
 ]
@@ -311,6 +312,19 @@ def start_postgres(
         stop_all([kept])
         raise
     return dataclasses.replace(server, version=version)
+
+
+def start_again(server: PostgresServer) -> None:
+    """Start a program that was killed again; it recovers what was written down.
+
+    Raises TK101, ProcessLookupError.
+    """
+    assert server.kept is not None
+    data = server.kept.remove[-1]
+    # It says "ready" of the one that was killed, whose pid may be anybody's by now.
+    (data / "postmaster.pid").unlink(missing_ok=True)
+    server.kept.tell("start")
+    wait_until(server.kept, lambda: _says_ready(data))
 
 
 def unsafe_settings(connections: int) -> dict[str, str]:

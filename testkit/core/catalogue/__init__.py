@@ -18,6 +18,7 @@ from testkit.core.catalogue.isolation import ISOLATION
 from testkit.core.catalogue.protocol_faults import PROTOCOL_FAULTS
 from testkit.core.catalogue.rows import ROWS
 from testkit.core.catalogue.schema import SCHEMA
+from testkit.core.catalogue.server_faults import SERVER_FAULTS
 from testkit.core.catalogue.servers import SERVERS
 from testkit.core.catalogue.shared import SHARED
 
@@ -37,6 +38,7 @@ PARTS: Final = (
     FAULTS,
     PROTOCOL_FAULTS,
     CLOCK,
+    SERVER_FAULTS,
     COMMANDS,
 )
 CATALOGUE: Final[dict[str, Message]] = dict(sorted(pair for part in PARTS for pair in part.items()))

@@ -20,14 +20,16 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import docker
 import docker.errors
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
+from testkit.servers.containers.disturbed import DOWN
 from testkit.servers.containers.owned import remove, sweep_containers
 from testkit.system.files import write_private
 
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 __all__ = ["main"]
+
+
+_PAUSE_SECONDS: Final = 0.05  # between two looks at a container that is down
 
 
 class _Stop(BaseException):
@@ -84,8 +89,7 @@ def main() -> None:
             json.dumps({"id": started.id, "data": data}),
         )
         sweep_containers(client)
-        for chunk in started.logs(stream=True, follow=True):
-            os.write(1, chunk)
+        _print_log(started, place.with_name(DOWN))
         code = int(started.wait()["StatusCode"])
     except _ProblemError as problem:
         write_private(place.with_name("problem.json"), json.dumps(problem.args))
@@ -95,6 +99,21 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         remove(client, order["name"])
     raise SystemExit(code)
+
+
+def _print_log(container: Container, down: Path) -> None:
+    """Print it until the container ends; while ``down`` is there, somebody will start it again."""
+    since: int | None = None
+    while True:
+        for chunk in container.logs(stream=True, follow=True, since=since):
+            os.write(1, chunk)
+        # Looked for first: it goes when the container runs again.
+        expected = down.exists()
+        container.reload()
+        if container.status != "running" and not expected:
+            return
+        since = int(time.time())
+        time.sleep(_PAUSE_SECONDS)
 
 
 class _ProblemError(Exception):

@@ -79,6 +79,8 @@ def remove(client: docker.DockerClient, name: str) -> None:
         except docker.errors.APIError:
             if time.monotonic() > deadline:
                 raise
+            with contextlib.suppress(docker.errors.APIError):
+                client.api.unpause(name)  # a test may have paused it
             time.sleep(_PAUSE_SECONDS)
         else:
             return

@@ -13,7 +13,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from testkit.core.messages import TestkitError
 from testkit.servers.ownership.workshop import maker, workshop_prefix
@@ -83,6 +83,23 @@ class KeptServer:
         os.kill(self.keeper.pid, signal.SIGUSR1)
         while not (self.directory / "stays").exists() and is_alive(self.keeper):
             time.sleep(0.002)
+
+    def tell(self, word: Literal["pause", "resume", "kill", "start"], *but: int) -> None:
+        """Have the keeper stop, resume, kill or start the server with its children; wait for that.
+
+        A pause passes over the children ``but``. A server that was killed so has not ended: it is
+        to be started again. Raises ProcessLookupError where the server or its keeper is gone.
+        """
+        told = self.directory / "told"
+        new = told.with_name("told.new")
+        new.write_text(" ".join(map(str, (word, *but))))
+        new.rename(told)
+        os.kill(self.keeper.pid, signal.SIGUSR2)
+        while told.exists():
+            if (reason := self.has_ended()) is not None:
+                told.unlink(missing_ok=True)
+                raise ProcessLookupError(errno.ESRCH, f"{self.what} is gone: {reason}")
+            time.sleep(0.0005)
 
     def clear(self) -> None:
         """Remove what a keeper left that was killed; call it when the server has been stopped."""
