@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Engine
 
@@ -12,11 +12,20 @@ from testkit.faults.relay import Relay
 
 if TYPE_CHECKING:
     from testkit.core.addresses import Address
+    from testkit.faults.fault import Fault
     from testkit.faults.faults import Faults
+    from testkit.faults.relay import Rule, Rules
     from testkit.faults.routes import Routes
     from testkit.faults.station import Station
 
-__all__ = ["PostgresRelay", "RedisRelay"]
+__all__ = ["PostgresRelay", "RedisRelay", "speaks_tls"]
+
+_ENCRYPTED: Final = frozenset({"require", "verify-ca", "verify-full"})
+
+
+def speaks_tls(address: Address) -> bool:
+    """Return whether clients of that address are to encrypt what they say."""
+    return address.tls or dict(address.options).get("sslmode") in _ENCRYPTED
 
 
 class _ServerRelay(Relay):
@@ -28,6 +37,13 @@ class _ServerRelay(Relay):
         super().__init__(faults, name, station)
         self.behind, self._routes = behind, routes
         self.address = dataclasses.replace(behind, host=self.host, port=self.port)
+
+    def listen(self, rule: Rule, rules: Rules) -> Fault:
+        """Let a rule strike. Raises TK602 where the server is spoken to over TLS."""
+        if speaks_tls(self.behind):
+            what = f"{self._name}.{rule.text}"
+            raise TestkitError("TK602", what=what, reason="no relay can read what TLS encrypts")
+        return super().listen(rule, rules)
 
     def _check_place(self, what: object, host: object, port: object) -> None:
         """Raise TK601 for what leads to another server."""

@@ -19,6 +19,7 @@ from testkit.faults.protocols.steps import (
     Step,
 )
 from testkit.faults.station import Station
+from tests.support.fault_rules import RULE, Book
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -28,25 +29,6 @@ if TYPE_CHECKING:
     from testkit.servers.redis import RedisServer
 
 HOLD = 0.005
-
-
-class Rule:
-    """Strikes whatever is dropped."""
-
-    text = "request drop: dropped"
-
-
-class Book:
-    """The rules that listen."""
-
-    def __init__(self) -> None:
-        self.rules: list[Rule] = []
-
-    def add(self, rule: Rule) -> None:
-        self.rules.append(rule)
-
-    def remove(self, rule: Rule) -> None:
-        self.rules.remove(rule)
 
 
 class Words:
@@ -71,9 +53,6 @@ class Words:
             Hold(HOLD, "to_client"),
             Forward(data, "to_client"),
         ]
-
-
-RULE = Rule()
 
 
 class Pair:
