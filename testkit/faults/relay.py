@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Where = Literal["both", "to_server", "to_client"]
 
-__all__ = ["Relay", "Rule", "Rules"]
+__all__ = ["Relay", "Rule", "RuleBook"]
 
 _DIRECTIONS: Final[dict[str, tuple[Direction, ...]]] = {
     "both": BOTH,
@@ -41,7 +41,7 @@ class Rule(Protocol):
     def __hash__(self) -> int: ...
 
 
-class Rules(Protocol):
+class RuleBook(Protocol):
     """What decides which rule takes a request; it is called in the relay's thread only."""
 
     def add(self, rule: Any) -> None:
@@ -127,7 +127,7 @@ class Relay:
         call = self._call("slow_close", _given(seconds, direction=direction))
         return self._begin(call, "slow_close", seconds=seconds, direction=direction)
 
-    def listen(self, rule: Rule, rules: Rules) -> Fault:
+    def listen(self, rule: Rule, rules: RuleBook) -> Fault:
         """Let a rule of the relay's conversations strike, until its fault ends.
 
         The fault counts how often the conversations note that it struck.

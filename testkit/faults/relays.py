@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from testkit.core.addresses import Address
     from testkit.faults.fault import Fault
     from testkit.faults.faults import Faults
-    from testkit.faults.relay import Rule, Rules
+    from testkit.faults.relay import Rule, RuleBook
     from testkit.faults.routes import Routes
     from testkit.faults.station import Station
 
@@ -38,7 +38,7 @@ class _ServerRelay(Relay):
         self.behind, self._routes = behind, routes
         self.address = dataclasses.replace(behind, host=self.host, port=self.port)
 
-    def listen(self, rule: Rule, rules: Rules) -> Fault:
+    def listen(self, rule: Rule, rules: RuleBook) -> Fault:
         """Let a rule strike. Raises TK602 where the server is spoken to over TLS."""
         if speaks_tls(self.behind):
             what = f"{self._name}.{rule.text}"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from testkit.faults.log import Log
     from testkit.faults.loop import Loop
     from testkit.faults.protocols.steps import Conversation, Direction
-    from testkit.faults.relay import Rules
+    from testkit.faults.relay import RuleBook
 
 __all__ = ["Station", "address_of"]
 
@@ -107,12 +107,12 @@ class Station:
         fault.struck += 1
         self.note(0, "tried to connect", fault=fault)
 
-    def add_rule(self, fault: Fault, rule: object, rules: Rules) -> None:
+    def add_rule(self, fault: Fault, rule: object, rules: RuleBook) -> None:
         """Let a rule of the conversations strike."""
         self._rules[rule] = fault
         rules.add(rule)
 
-    def forget_rule(self, fault: Fault, rule: object, rules: Rules) -> None:
+    def forget_rule(self, fault: Fault, rule: object, rules: RuleBook) -> None:
         """Let it strike no more; what it holds is held on."""
         fault.active = False
         rules.remove(rule)
