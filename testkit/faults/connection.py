@@ -79,7 +79,7 @@ class Connection:
         code = self.server.socket.connect_ex(address)
         if code in {0, errno.EISCONN}:
             self._connected()
-        elif code in {errno.EINPROGRESS, errno.EAGAIN}:
+        elif code == errno.EINPROGRESS:
             self._watch(self.server, WRITE)
         else:
             self._refused(code)
@@ -273,12 +273,12 @@ class Connection:
         """Send what is due; ask to be called when something else will be."""
         lane, side = self._lanes[direction], self._sides[direction]
         time = now()
-        while self._moves() and not side.stalled and not self._connecting:
+        while self._moves() and not self._connecting:
             item = lane.ready(time)
-            if item is None:
-                break
-            if item.what == "reset":
+            if item is not None and item.what == "reset":
                 self.reset(f"reset by {self._other(side).name}")
+            elif item is None or side.stalled:
+                break
             elif item.what == "finish":
                 self.finish("closed by a rule")
             elif item.what == "close":

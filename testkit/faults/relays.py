@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Engine
 
@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from testkit.faults.servers import ServerFaults
     from testkit.faults.station import Station
 
-__all__ = ["PostgresRelay", "RedisRelay"]
+__all__ = ["PostgresRelay", "RedisRelay", "speaks_tls"]
+
+_ENCRYPTED: Final = frozenset({"require", "verify-ca", "verify-full"})
+
+
+def speaks_tls(address: Address) -> bool:
+    """Return whether clients of that address are to encrypt what they say."""
+    return address.tls or dict(address.options).get("sslmode") in _ENCRYPTED
 
 
 class _ServerRelay(Relay):
@@ -55,10 +62,10 @@ class _ServerRelay(Relay):
         return self._faults.server_faults(self.behind.kind)
 
     def _strike(self, rule: Rule) -> Fault:
-        """Let a rule strike the connections of this relay. TK602 where they are encrypted."""
-        if self.behind.tls:
+        """Let a rule strike. Raises TK602 where the server is spoken to over TLS."""
+        if speaks_tls(self.behind):
             what = f"{self._name}.{rule.text}"
-            raise TestkitError("TK602", what=what, reason="the relay cannot read TLS")
+            raise TestkitError("TK602", what=what, reason="no relay can read what TLS encrypts")
         return self.listen(rule, self._rules)
 
     def _check_place(self, what: object, host: object, port: object) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from testkit.core.addresses import parse_url
 from testkit.core.messages import TestkitError
 from testkit.core.provided import provided
 from testkit.core.relayed import relayed
+from testkit.faults.relays import speaks_tls
 
 if TYPE_CHECKING:
     from testkit.faults.faults import Faults
@@ -36,6 +39,28 @@ def test_a_value_that_means_nothing_is_refused(
 def test_a_name_that_leads_nowhere_has_no_relay(faults: Faults) -> None:
     with pytest.raises(TestkitError, match="TK601"):
         faults.proxy("no such host.invalid", 1)
+
+
+@pytest.mark.parametrize(
+    ("url", "encrypted"),
+    [
+        ("rediss://cache/0", True),
+        ("redis://cache/0", False),
+        ("postgresql://db/a?sslmode=require", True),
+        ("postgresql://db/a?sslmode=prefer", False),
+    ],
+)
+def test_an_address_tells_whether_it_is_spoken_to_over_tls(url: str, *, encrypted: bool) -> None:
+    kind = "redis" if url.startswith("redis") else "database"
+
+    assert speaks_tls(parse_url(kind, url)) == encrypted
+
+
+def test_no_rule_strikes_what_is_encrypted(faults: Faults) -> None:
+    relay = faults.redis
+    relay.behind = dataclasses.replace(relay.behind, tls=True)
+    with pytest.raises(TestkitError, match=r"TK602: faults\.redis\.request.* no relay can read"):
+        relay.request("GET").dropped()
 
 
 def test_a_fault_ends_once(faults: Faults) -> None:
