@@ -108,7 +108,7 @@ def test_the_log_names_a_statement_and_its_table(sql: str, shown: str) -> None:
 def test_an_answer_is_an_error_of_the_server() -> None:
     rule = declared().request("COMMIT").answered(sqlstate="40001", message="try again")
 
-    assert rule.action == Answer(b"E\0\0\0\x26SERROR\0VERROR\0C40001\0Mtry again\0\0")
+    assert rule.action == Answer(b"E\0\0\0\x25SERROR\0VERROR\0C40001\0Mtry again\0\0")
     assert rule.text == "request('COMMIT'), number 1: answered with 40001 'try again'"
 
 

@@ -98,7 +98,8 @@ def test_the_first_key_of_a_command(key: str | bytes, words: tuple[bytes, ...]) 
 
 
 @pytest.mark.parametrize(
-    "words", [(b"EVAL", b"return 1", b"0", b"a"), (b"PING",), (b"XREAD", b"BLOCK", b"1"), (b"XINFO",)]
+    "words",
+    [(b"EVAL", b"return 1", b"0", b"a"), (b"PING",), (b"XREAD", b"BLOCK", b"1"), (b"XINFO",)],
 )
 def test_a_command_without_keys_has_no_key(words: tuple[bytes, ...]) -> None:
     assert request(*words).key is None
@@ -155,9 +156,7 @@ WRONG: Any = declared()
         ("TK622", lambda: WRONG.request("SET").answered("ERR a\r\n+OK"), "one line"),
     ],
 )
-def test_what_cannot_be_declared_is_told(
-    code: str, call: Callable[[], object], said: str
-) -> None:
+def test_what_cannot_be_declared_is_told(code: str, call: Callable[[], object], said: str) -> None:
     with pytest.raises(TestkitError) as caught:
         call()
 
