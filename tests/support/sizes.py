@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["seed_of", "sized"]
 
-What = Literal["programs", "suites", "resets", "names"]
+What = Literal["programs", "suites", "resets", "names", "conversations"]
 
 #: By what is repeated and the session that repeats it: ``fast`` and ``slow`` with every change,
 #: ``soak`` at night, with the counts of the acceptance list.
@@ -22,6 +22,8 @@ _TIMES: Final[Mapping[What, Mapping[str, int]]] = {
     "resets": {"slow": 500, "soak": 5000},
     # In each of several processes at once, three times; a row is one process' share.
     "names": {"slow": 1000, "soak": 20_000},
+    # With three protocols each.
+    "conversations": {"fast": 40, "slow": 1000, "soak": 20_000},
 }
 
 

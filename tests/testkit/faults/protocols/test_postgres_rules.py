@@ -118,7 +118,7 @@ WRONG: Any = declared()
 @pytest.mark.parametrize(
     ("code", "call", "said"),
     [
-        ("TK620", lambda: WRONG.request(), "it needs a keyword"),
+        ("TK620", WRONG.request, "it needs a keyword"),
         ("TK620", lambda: WRONG.request("INSERT INTO"), "the keyword is one word"),
         ("TK620", lambda: WRONG.request(7), "the keyword is one word"),
         ("TK620", lambda: WRONG.request(table=""), "a table is a name"),

@@ -12,6 +12,7 @@ from testkit.faults.protocols.conversation import postgres_conversation, redis_c
 from testkit.faults.protocols.postgres_messages import OURS, SYNC
 from testkit.faults.protocols.rules import Answer, Break, Cut, Delay, Drop, Rule, Rules
 from tests.support.conversing import Heard
+from tests.support.sizes import sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,19 +134,30 @@ def said(client: list[bytes], server: list[bytes]) -> st.SearchStrategy[Said]:
     ],
     ids=["Redis", "Postgres", "Postgres from its startup on"],
 )
-@settings(deadline=None)
-@given(st.data())
+@pytest.mark.parametrize("times", sized("conversations"))
 def test_no_conversation_raises_or_goes_on_behind_its_end(
     converse: Callable[[Rules], Conversation],
     first: bytes,
     client: list[bytes],
     server: list[bytes],
-    data: st.DataObject,
+    times: int,
 ) -> None:
-    rules = Rules()
-    heard = Heard(converse(rules)).client(first)
-    declared = data.draw(st.lists(RULES, max_size=4))
-    spoken = data.draw(said(client, server))
+    checked: list[int] = []
+
+    @settings(deadline=None, max_examples=times, database=None)
+    @given(said(client, server), st.lists(RULES, max_size=4))
+    def check(spoken: Said, declared: list[Rule]) -> None:
+        converses(Heard(converse(rules := Rules())).client(first), rules, first, spoken, declared)
+        checked.append(len(spoken))
+
+    check()
+
+    assert len(checked) >= times // 2
+
+
+def converses(heard: Heard, rules: Rules, first: bytes, spoken: Said, declared: list[Rule]) -> None:
+    """Let a conversation pass, with a rule that is declared from time to time."""
+    declared = list(declared)
     there, back = first, b""
     for number, (by_client, text, cut) in enumerate(spoken):
         if number % 3 == 2 and declared:
