@@ -109,7 +109,7 @@ def test_an_answer_is_an_error_of_the_server() -> None:
     rule = declared().request("COMMIT").answered(sqlstate="40001", message="try again")
 
     assert rule.action == Answer(b"E\0\0\0\x25SERROR\0VERROR\0C40001\0Mtry again\0\0")
-    assert rule.text == "request('COMMIT'), number 1: answered with 40001 'try again'"
+    assert rule.text == "request('COMMIT').answered(sqlstate='40001', message='try again')"
 
 
 WRONG: Any = declared()
