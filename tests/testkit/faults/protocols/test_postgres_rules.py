@@ -81,6 +81,15 @@ def test_a_table_is_a_word_of_the_statement(
     assert rule.counts(statement(sql.encode())) is expected
 
 
+@pytest.mark.parametrize("begin", ["'", "E'", '"', "$a$", "/*", "--", "E'\\", "$", "\\"])
+@pytest.mark.parametrize("rest", ['"', "'", "$a$b", "/*", "\\'", "''", "a"])
+def test_what_never_ends_goes_to_the_end(begin: str, rest: str) -> None:
+    found = statement(f"SELECT 1; {begin}{rest * 30_000}".encode())
+
+    assert found.names[0] == "SELECT"
+    assert len(found.sql) <= 64 * 1024
+
+
 def test_a_regular_expression_sees_the_whole_text() -> None:
     sql = statement(b"UPDATE t SET done = 'yes' -- by hand")
     by_text = declared().request(sql="DONE = 'yes'.*by hand").lost()
