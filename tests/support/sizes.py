@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["seed_of", "sized"]
 
-What = Literal["programs", "suites", "resets", "names", "faults"]
+What = Literal["programs", "suites", "resets", "names", "faults", "conversations"]
 
 #: By what is repeated and the session that repeats it: ``fast`` and ``slow`` with every change,
 #: ``soak`` at night, with the counts of the acceptance list.
@@ -24,6 +24,8 @@ _TIMES: Final[Mapping[What, Mapping[str, int]]] = {
     "names": {"slow": 1000, "soak": 20_000},
     # Runs of two hundred tests, each in another order.
     "faults": {"slow": 1, "soak": 20},
+    # With three protocols each.
+    "conversations": {"fast": 40, "slow": 1000, "soak": 20_000},
 }
 
 

@@ -52,7 +52,7 @@ class Declaration(Generic[Fault]):
 
     def dropped(self) -> Fault:
         """Swallow it: the server never sees the request, or the client never sees the reply."""
-        return self._declared(Drop(), "dropped" if self._listens == "request" else "lost")
+        return self._declared(Drop(), "dropped()" if self._listens == "request" else "lost()")
 
     def lost(self) -> Fault:
         """Do the same as ``dropped``: the server did it, and the client does not know."""
@@ -63,11 +63,11 @@ class Declaration(Generic[Fault]):
         if not _is_number(seconds) or seconds < 0:
             reason = "seconds are a number, not negative"
             raise wrong_action(f"{self._what}.delayed({seconds!r})", reason)
-        return self._declared(Delay(float(seconds)), f"delayed by {seconds:g} s")
+        return self._declared(Delay(float(seconds)), f"delayed({seconds:g})")
 
     def reset(self) -> Fault:
         """Reset the connection instead of forwarding it."""
-        return self._declared(Break(), "connection reset")
+        return self._declared(Break(), "reset()")
 
     def cut(self, *, after: int) -> Fault:
         """Close the connection after so many bytes of the reply, at its end if it is shorter.
@@ -79,7 +79,7 @@ class Declaration(Generic[Fault]):
             raise wrong_action(call, "only a reply can be cut")
         if not _is_whole(after) or after < 0:
             raise wrong_action(call, "bytes are a whole number, not negative")
-        return self._declared(Cut(after), f"cut after {after} bytes")
+        return self._declared(Cut(after), f"cut(after={after})")
 
     def _choosing(self, nth: int | None) -> Self:
         chosen = copy.copy(self)
@@ -87,8 +87,8 @@ class Declaration(Generic[Fault]):
         return chosen
 
     def _declared(self, action: Action, done: str) -> Fault:
-        which = "every one" if self._nth is None else f"number {self._nth}"
-        text = f"{self._what}, {which}: {done}"
+        which = "" if self._nth == 1 else f".nth({self._nth})" if self._nth else ".every()"
+        text = f"{self._what}{which}.{done}"
         rule = Rule(text, self._listens, self._name, action, self._nth, self._matches)
         return self._declare(rule)
 

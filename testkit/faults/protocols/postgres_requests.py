@@ -27,6 +27,7 @@ __all__ = ["Requests"]
 
 _PARSE, _BIND, _EXECUTE, _QUERY, _SYNC, _CALL, _CLOSE, _FLUSH = b"PBEQSFCH"
 _NAMED: Final = frozenset(b"PBEQSFCH")
+_UNNAMED: Final = frozenset(b"DdcfpX")
 #: So much of a message is needed to decide: its header, two names, a statement.
 _DECIDABLE: Final = 5 + 1024 + LONGEST_SQL
 #: A statement that is parsed waits for its Bind, unless that takes more than this.
@@ -115,11 +116,12 @@ class Requests:
         """Go through the messages; return where the first begins that is not whole."""
         shared, end, unpack = self._shared, len(data), HEADER.unpack_from
         if self._skip:
-            position = min(self._skip, end)
-            self._skip -= position
-            if self._drop_skipped:
-                self._run = position
+            position = self._skipped(end)
         while position + 5 <= end:
+            if self._dropping == "no" and self._group < 0:
+                position = self._plain(data, position)
+                if position + 5 > end:
+                    break
             kind, length = unpack(data, position)
             following = position + 1 + length
             if kind not in FROM_CLIENT or length < 4:  # noqa: PLR2004
@@ -137,6 +139,49 @@ class Requests:
                 self._run = stop
                 self._drop_skipped = True
             position, self._skip = stop, following - stop
+        return position
+
+    def _skipped(self, end: int) -> int:
+        """Go on behind a message that was long; return where it ends."""
+        position = min(self._skip, end)
+        self._skip -= position
+        if self._drop_skipped:
+            self._run = position
+        return position
+
+    def _plain(self, data: bytes, position: int) -> int:
+        """Go on behind whole messages that execute what no rule listens to."""
+        statements, portals, note = self._statements, self._portals, self._steps.append
+        unpack, find, end = HEADER.unpack_from, data.find, len(data)
+        names, units, unit = self._shared.rules.names, self._shared.units, self._shared.open_unit()
+        while position + 5 <= end:
+            kind, length = unpack(data, position)
+            following = position + 1 + length
+            if following > end or length < 4:  # noqa: PLR2004
+                break
+            if kind == _BIND:
+                begin = find(b"\0", position + 5, following) + 1
+                found = statements.get(data[begin : find(b"\0", begin, following)])
+                if found is None or not names.isdisjoint(found.listeners):
+                    break
+                if unit is None:
+                    unit = Unit(extended=True, closed=False)
+                    units.append(unit)
+                portals[data[position + 5 : begin - 1]] = (found, False)
+                unit.asked.append(Asked(found))
+                note(found.asked)
+            elif kind == _EXECUTE:
+                name = data[position + 5 : find(b"\0", position + 5, following)]
+                bound = portals.get(name)
+                if bound is None or bound[1]:
+                    break
+                portals[name] = (bound[0], True)
+            elif kind == _SYNC and unit is not None:
+                unit.closed, unit = True, None
+            elif kind not in _UNNAMED:
+                break
+            self._fresh = False  # the server gets something of the unit
+            position = following
         return position
 
     def _wait(self, kind: int, position: int, end: int) -> bool:

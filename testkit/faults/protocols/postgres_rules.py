@@ -43,7 +43,7 @@ class PostgresDeclaration(Declaration[Fault]):
             raise wrong_action(call, reason)
         if not _matches(_MESSAGE, message):
             raise wrong_action(call, "a message is text without zero bytes")
-        done = f"answered with {sqlstate} {message!r}"
+        done = f"answered(sqlstate={sqlstate!r}, message={message!r})"
         return self._declared(Answer(error_response(sqlstate, message)), done)
 
 

@@ -13,13 +13,14 @@ __all__ = ["LONGEST_SQL", "Statement", "statement", "table_pattern"]
 #: So much of a statement is read, in bytes.
 LONGEST_SQL: Final = 64 * 1024
 #: Comments and constants, which hold no keyword or table; names in quotes, which are kept.
+#: What never ends goes to the end: no place is looked at twice.
 _NO_WORDS: Final = re.compile(
-    r"""("(?:[^"]|"")*")
-    |--[^\n]*
-    |/\*.*?\*/
-    |\b[eE]'(?:[^'\\]|\\.|'')*'
-    |'(?:[^']|'')*'
-    |(?<![\w$])(\$(?:[A-Za-z_]\w*)?\$).*?\2""",
+    r"""("[^"]*+(?:""[^"]*+)*+(?:"|\Z))
+    |--[^\n]*+
+    |/\*.*?(?:\*/|\Z)
+    |\b[eE]'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+(?:'|\\?\Z)
+    |'[^']*+(?:''[^']*+)*+(?:'|\Z)
+    |(?<![\w$])(\$(?:[A-Za-z_]\w*+)?\$).*?(?:\2|\Z)""",
     re.DOTALL | re.VERBOSE,
 )
 _QUOTED: Final = re.compile(r'"(?:[^"]|"")*"')
@@ -32,8 +33,9 @@ _TABLE: Final = re.compile(
 _MOST_SHOWN: Final = 60
 #: Words for the same: a rule for either means both.
 _SAME: Final = {"END": "COMMIT", "ABORT": "ROLLBACK", "START": "BEGIN"}
-#: Statements are remembered by their text, as each is parsed by regular expressions.
+#: Statements are remembered by their text, as each is read by regular expressions.
 _MOST_STATEMENTS: Final = 2000
+_LONGEST_REMEMBERED: Final = 4096
 _WITH_COMMIT: Final = re.compile(r"\s*(?:COMMIT|END)\b(?!\s+PREPARED\b)", re.IGNORECASE)
 
 
@@ -63,7 +65,9 @@ def statement(text: bytes) -> Statement:
     found = _known.get(text)
     if found is None:
         found = _read(text)
-        if len(_known) < _MOST_STATEMENTS:
+        if len(text) <= _LONGEST_REMEMBERED:
+            if len(_known) >= _MOST_STATEMENTS:
+                _known.clear()
             _known[text] = found
     return found
 

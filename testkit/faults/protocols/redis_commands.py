@@ -39,6 +39,7 @@ _FIRST_KEY: Final = (
 )
 #: Names are remembered as they are written; no client has more than these.
 _MOST_NAMES: Final = 2000
+_LONGEST_NAME: Final = 60
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,13 +104,7 @@ KNOWN: Final[dict[bytes, Command]] = {}
 
 def known(word: bytes) -> Command:
     """Return the command of a first word, however it is written."""
-    found = KNOWN.get(word)
-    if found is None:
-        name = word.decode("latin-1").upper()
-        found = _command(name, (name,))
-        if len(KNOWN) < _MOST_NAMES:
-            KNOWN[word] = found
-    return found
+    return KNOWN.get(word) or _learnt(word, ())
 
 
 def command_of(words: list[bytes]) -> Command:
@@ -118,18 +113,20 @@ def command_of(words: list[bytes]) -> Command:
     if len(words) == 1:
         return first
     both = words[0] + b" " + words[1]
-    found = KNOWN.get(both)
-    if found is None:
-        name = both.decode("latin-1").upper()
-        found = _command(name, (first.name, name))
-        if len(KNOWN) < _MOST_NAMES:
-            KNOWN[both] = found
+    return KNOWN.get(both) or _learnt(both, first.names)
+
+
+def _learnt(words: bytes, container: tuple[str, ...]) -> Command:
+    name = words[:_LONGEST_NAME].decode("latin-1").upper()
+    found = _command(name, (*container, name))
+    if len(words) <= _LONGEST_NAME and len(KNOWN) < _MOST_NAMES:
+        KNOWN[words] = found
     return found
 
 
 def _command(name: str, names: tuple[str, ...]) -> Command:
-    # The log is for people: a word of a stray client may be long or unprintable.
-    shown = name if name.isprintable() and len(name) <= 60 else ascii(name[:60])  # noqa: PLR2004
+    # The log is for people: a word of a stray client may be unprintable.
+    shown = name if name.isprintable() else ascii(name)
     return Command(
         name=name,
         names=names,

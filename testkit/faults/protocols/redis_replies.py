@@ -212,8 +212,9 @@ class Replies:
         """Forward what may go, and keep the begin of a header."""
         shared = self._shared
         begins = not self._reader.busy
-        awaited = begins and bool(shared.pending) and shared.pending[0][3] is not None
-        holding = self._swallowing or self._cut is not None or awaited
+        uneven = shared.pending[0][3] if begins and shared.pending else None
+        replaced = uneven is not None and uneven.instead is not None
+        holding = self._swallowing or self._cut is not None or replaced
         holding = holding or (begins and bool(shared.rules.replies))
         if shared.blind or not holding or self._run > position:
             self._forward(data, len(data))

@@ -160,7 +160,7 @@ class Requests:
             self._begin_long(data, run, stop, steps)
             return
         shared = self._shared
-        listening = bool(shared.rules.requests) or not shared.session.even
+        listening = bool(shared.rules.requests) or shared.session.spoilt
         holding = listening and run <= stop and not shared.blind
         end = stop if holding else len(data)
         if end > run:

@@ -37,7 +37,7 @@ class RedisDeclaration(Declaration[Fault]):
         if not _matches(_ERROR, error):
             reason = "an error of Redis is one line that begins with a code in capitals"
             raise wrong_action(call, reason)
-        return self._declared(Answer(f"-{error}\r\n".encode()), f"answered with {error!r}")
+        return self._declared(Answer(f"-{error}\r\n".encode()), f"answered({error!r})")
 
 
 class RedisRules(Generic[Fault]):

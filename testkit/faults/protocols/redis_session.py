@@ -29,14 +29,15 @@ class Session:
     """Follows the commands that change how replies come.
 
     ``even``: each command gets one reply. ``listening``: there is more to the server's frames than
-    replies and RESP3's pushes. ``unreadable``: what follows is no RESP (replication).
+    replies and RESP3's pushes. ``spoilt``: the transaction's EXEC must fail. ``unreadable``: what
+    follows is no RESP (replication).
     """
 
     def __init__(self) -> None:
         self.even = True
         self.listening = self.unreadable = False
         self.in_transaction = False
-        self._spoilt = False
+        self.spoilt = False
         self._silent = self._skipping = False
         self._version = 2
         self._monitoring = False
@@ -53,7 +54,7 @@ class Session:
         if name == "MULTI":
             self.in_transaction = True
         elif name in {"EXEC", "DISCARD", "RESET"}:
-            self.in_transaction = self._spoilt = False
+            self.in_transaction = self.spoilt = False
         elif name == "CLIENT REPLY":
             self._mode(request.arguments[2:3])
         skipped, self._skipping = self._skipping and name != "CLIENT REPLY", False
@@ -77,16 +78,16 @@ class Session:
         """Take in that an error answers the next command; return whether the client hears it."""
         heard = not (self._silent or self._skipping)
         self._skipping = False
-        self._spoilt = self.in_transaction
+        self.spoilt = self.in_transaction
         self._weigh()
         return heard
 
     def must_fail(self, request: RedisRequest) -> bool:
         """Return whether it is the EXEC of a transaction in which an error was answered."""
-        return self._spoilt and request.command.name == "EXEC"
+        return self.spoilt and request.command.name == "EXEC"
 
     def _weigh(self) -> None:
-        self.even = not (self._silent or self._skipping or self._spoilt)
+        self.even = not (self._silent or self._skipping or self.spoilt)
 
     # Of replies.
 

@@ -58,7 +58,7 @@ class Request(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Rule:
-    """One declared fault of a protocol, and what became of it.
+    """One declared fault of a protocol, and what became of it; ``text`` is the call that made it.
 
     ``name`` None matches every request that ``matches``. ``nth`` counts, from the declaration, the
     requests (or replies) that match; None strikes every one. ``broken`` is the error of a predicate

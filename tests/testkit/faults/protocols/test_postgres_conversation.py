@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testkit.faults.protocols.conversation import postgres_conversation
@@ -95,6 +95,7 @@ def garbage_notes(heard: Heard) -> int:
     return len([note for note in heard.notes if isinstance(note, tuple) and note[1] == "garbage"])
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(UNITS, max_size=8), CUTS, CUTS)
 def test_messages_are_the_same_in_any_pieces(
     units: list[tuple[bytes, bytes, bytes]], there: list[int], back: list[int]
@@ -108,6 +109,7 @@ def test_messages_are_the_same_in_any_pieces(
     assert len(heard.notes) == 2 * len(units)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(UNITS, max_size=8), CUTS)
 def test_a_dropped_unit_is_dropped_whole_and_alone(
     units: list[tuple[bytes, bytes, bytes]], cuts: list[int]
@@ -119,6 +121,7 @@ def test_a_dropped_unit_is_dropped_whole_and_alone(
     assert heard.to_client == b""
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(UNITS, max_size=8), CUTS)
 def test_a_lost_reply_is_lost_whole_and_alone(
     units: list[tuple[bytes, bytes, bytes]], cuts: list[int]
@@ -130,6 +133,7 @@ def test_a_lost_reply_is_lost_whole_and_alone(
     assert heard.to_client == b"".join(unit[2] for unit in units if unit[0] != b"COMMIT")
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(UNITS, max_size=8), CUTS, CUTS)
 def test_an_answered_statement_fails_at_the_server_in_its_place(
     units: list[tuple[bytes, bytes, bytes]], there: list[int], back: list[int]
@@ -147,6 +151,7 @@ def test_an_answered_statement_fails_at_the_server_in_its_place(
     assert heard.to_client == b"".join(answers)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=200), CUTS, st.booleans())
 def test_garbage_passes_and_is_noted_once(garbage: bytes, cuts: list[int], listening: bool) -> None:  # noqa: FBT001
     data = query(b"SELECT 1") + b"?" + b"\0\0\0\1" + garbage
@@ -159,6 +164,7 @@ def test_garbage_passes_and_is_noted_once(garbage: bytes, cuts: list[int], liste
     assert garbage_notes(client) == 1
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=300), st.binary(max_size=300), CUTS, st.booleans(), st.booleans())
 def test_no_bytes_at_all_are_lost_or_raise(
     client: bytes,
@@ -181,6 +187,7 @@ def test_no_bytes_at_all_are_lost_or_raise(
 KINDS = st.sampled_from([bytes([kind]) for kind in b"QPBDECFSHdcfpX"])
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(KINDS, st.binary(max_size=20)), max_size=12), CUTS, st.booleans())
 def test_messages_with_nonsense_in_them_pass(
     messages: list[tuple[bytes, bytes]],

@@ -81,6 +81,15 @@ def test_a_table_is_a_word_of_the_statement(
     assert rule.counts(statement(sql.encode())) is expected
 
 
+@pytest.mark.parametrize("begin", ["'", "E'", '"', "$a$", "/*", "--", "E'\\", "$", "\\"])
+@pytest.mark.parametrize("rest", ['"', "'", "$a$b", "/*", "\\'", "''", "a"])
+def test_what_never_ends_goes_to_the_end(begin: str, rest: str) -> None:
+    found = statement(f"SELECT 1; {begin}{rest * 30_000}".encode())
+
+    assert found.names[0] == "SELECT"
+    assert len(found.sql) <= 64 * 1024
+
+
 def test_a_regular_expression_sees_the_whole_text() -> None:
     sql = statement(b"UPDATE t SET done = 'yes' -- by hand")
     by_text = declared().request(sql="DONE = 'yes'.*by hand").lost()
@@ -108,8 +117,8 @@ def test_the_log_names_a_statement_and_its_table(sql: str, shown: str) -> None:
 def test_an_answer_is_an_error_of_the_server() -> None:
     rule = declared().request("COMMIT").answered(sqlstate="40001", message="try again")
 
-    assert rule.action == Answer(b"E\0\0\0\x26SERROR\0VERROR\0C40001\0Mtry again\0\0")
-    assert rule.text == "request('COMMIT'), number 1: answered with 40001 'try again'"
+    assert rule.action == Answer(b"E\0\0\0\x25SERROR\0VERROR\0C40001\0Mtry again\0\0")
+    assert rule.text == "request('COMMIT').answered(sqlstate='40001', message='try again')"
 
 
 WRONG: Any = declared()
@@ -118,7 +127,7 @@ WRONG: Any = declared()
 @pytest.mark.parametrize(
     ("code", "call", "said"),
     [
-        ("TK620", lambda: WRONG.request(), "it needs a keyword"),
+        ("TK620", WRONG.request, "it needs a keyword"),
         ("TK620", lambda: WRONG.request("INSERT INTO"), "the keyword is one word"),
         ("TK620", lambda: WRONG.request(7), "the keyword is one word"),
         ("TK620", lambda: WRONG.request(table=""), "a table is a name"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testkit.faults.protocols.conversation import redis_conversation
@@ -69,7 +69,7 @@ def _nested(inner: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
     )
 
 
-REPLIES = st.recursive(SCALARS, _nested, max_leaves=12)
+REPLIES = st.recursive(SCALARS, _nested, max_leaves=6)
 CUTS = st.lists(st.integers(1, 400), max_size=30)
 
 
@@ -84,6 +84,7 @@ def conversation(*declared: Rule) -> Heard:
     return Heard(redis_conversation(rules))
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(COMMANDS, max_size=12), CUTS)
 def test_commands_are_the_same_in_any_pieces(commands: list[list[bytes]], cuts: list[int]) -> None:
     data = b"".join(command(*words) for words in commands)
@@ -94,6 +95,7 @@ def test_commands_are_the_same_in_any_pieces(commands: list[list[bytes]], cuts: 
     assert len(heard.notes) == len(commands)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(COMMANDS, max_size=12), CUTS)
 def test_a_rule_takes_out_its_command_and_nothing_else(
     commands: list[list[bytes]], cuts: list[int]
@@ -106,6 +108,7 @@ def test_a_rule_takes_out_its_command_and_nothing_else(
     assert heard.to_client == b""
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(REPLIES, max_size=10), CUTS)
 def test_replies_are_the_same_in_any_pieces(replies: list[bytes], cuts: list[int]) -> None:
     data = b"".join(replies)
@@ -116,6 +119,7 @@ def test_replies_are_the_same_in_any_pieces(replies: list[bytes], cuts: list[int
     assert heard.texts == ["request GET"] * len(replies) + ["reply to GET"] * len(replies)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), REPLIES), max_size=10), CUTS)
 def test_a_lost_reply_is_lost_whole_and_alone(
     replies: list[tuple[bool, bytes]], cuts: list[int]
@@ -127,6 +131,7 @@ def test_a_lost_reply_is_lost_whole_and_alone(
     assert heard.to_client == b"".join(reply for lost, reply in replies if not lost)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), REPLIES), max_size=10), CUTS)
 def test_an_answer_comes_in_its_turn(replies: list[tuple[bool, bytes]], cuts: list[int]) -> None:
     error = b"-READONLY no\r\n"
@@ -138,6 +143,7 @@ def test_an_answer_comes_in_its_turn(replies: list[tuple[bool, bytes]], cuts: li
     assert heard.to_server == command(b"GET", b"key") * sum(not ours for ours, _ in replies)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=200), CUTS)
 def test_garbage_of_a_server_passes_and_is_noted_once(garbage: bytes, cuts: list[int]) -> None:
     data = b"+OK\r\n?" + garbage
@@ -149,6 +155,7 @@ def test_garbage_of_a_server_passes_and_is_noted_once(garbage: bytes, cuts: list
     ]
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=200), CUTS, st.booleans())
 def test_garbage_of_a_client_passes_and_is_noted_once(
     garbage: bytes,
@@ -162,6 +169,7 @@ def test_garbage_of_a_client_passes_and_is_noted_once(
     assert len([note for note in heard.notes if note[1] == "garbage"]) == 1  # type: ignore[index]
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=300), st.binary(max_size=300), CUTS, st.booleans())
 def test_no_bytes_at_all_are_lost_or_raise(
     client: bytes,
