@@ -23,6 +23,8 @@ from asyncio.sslproto import SSLProtocol as _SSLProtocol
 from asyncio.sslproto import SSLProtocolState
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from testkit.clock.hands import SECOND, real_monotonic_ns
+
 if TYPE_CHECKING:
     from testkit.clock.patches import Patches
 
@@ -32,6 +34,7 @@ selector_events: Final[Any] = _selector_events  # typed without what is private 
 SSLProtocol: Final[Any] = _SSLProtocol
 # The loop's own pipe, and sockets that listen, for asyncio's servers and for anyio's.
 _LISTENING: Final = {"_read_from_self", "_accept_connection", "_sock_accept"}
+_REST: Final = SECOND // 10  # a server that goes on with an answer does so sooner
 _ANYIO: Final = "anyio._backends._asyncio"
 
 
@@ -43,6 +46,7 @@ class InFlight:
 
     def __init__(self) -> None:
         self._written: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._read: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
         self._accepted: weakref.WeakSet[Any] = weakref.WeakSet()
         self._decrypted: weakref.WeakSet[ssl.SSLObject] = weakref.WeakSet()
         # Plain sets: a list of one is taken at once, also while other threads add to it.
@@ -81,10 +85,20 @@ class InFlight:
                     owner = getattr(key.data[0]._callback, "__self__", None)
                     is_socket = isinstance(owner, selector_events._SelectorSocketTransport)
                     if is_socket and not _encrypts(owner):
-                        self._written.discard(owner)
+                        self._heard(owner)
             return original(loop, event_list)
 
         return process_events
+
+    def _heard(self, transport: Any) -> None:
+        if transport in self._written:
+            self._written.discard(transport)
+            self._read[transport] = real_monotonic_ns()
+
+    def _expects_more(self, transport: Any) -> bool:
+        """Return whether a piece of an answer came just now, and somebody waits for the rest."""
+        since = real_monotonic_ns() - self._read.get(transport, 0)
+        return since < _REST and transport not in self._accepted and _is_awaited(transport)
 
     def _is_client(self, transport: Any) -> bool:
         return transport._server is None and transport not in self._accepted
@@ -103,7 +117,7 @@ class InFlight:
             result = original(protocol)
             if protocol._sslobj in self._decrypted:
                 self._decrypted.discard(protocol._sslobj)
-                self._written.discard(protocol._transport)
+                self._heard(protocol._transport)
             return result
 
         return do_read
@@ -162,11 +176,26 @@ class InFlight:
             if child._returncode is not None:
                 self._children.discard(child)
         return (
-            sum(_is_in_flight(key, loop, self._written) for key in _keys(loop))
+            sum(self._is_in_flight(key, loop) for key in _keys(loop))
             + sum(future.get_loop() is loop for future in list(self._awaited))
             + sum(child._loop is loop for child in list(self._children))
             + _busy_workers(loop)
         )
+
+    def _is_in_flight(self, key: Any, loop: Any) -> bool:
+        if not isinstance(key.data, tuple):
+            return False
+        reader, writer = key.data
+        if writer is not None:
+            return True  # unsent data, or a connection that is being made
+        callback = reader and reader._callback
+        owner = getattr(callback, "__self__", None)
+        if owner is loop:
+            # Its other methods that wait for a socket wait for an answer.
+            return getattr(callback, "__name__", "") not in _LISTENING
+        if not isinstance(owner, asyncio.BaseTransport):
+            return reader is not None
+        return owner in self._written or _shakes_hands(owner) or self._expects_more(owner)
 
     def has_sockets(self, loop: Any) -> bool:
         """Return whether something could still come in on a socket of this loop."""
@@ -178,24 +207,17 @@ def _keys(loop: Any) -> list[Any]:
     return list(loop._selector._fd_to_key.values()) if loop._selector is not None else []
 
 
-def _is_in_flight(key: Any, loop: Any, written: weakref.WeakSet[Any]) -> bool:
-    if not isinstance(key.data, tuple):
-        return False
-    reader, writer = key.data
-    if writer is not None:
-        return True  # unsent data, or a connection that is being made
-    callback = reader and reader._callback
-    owner = getattr(callback, "__self__", None)
-    if owner is loop:
-        # Its other methods that wait for a socket wait for an answer.
-        return getattr(callback, "__name__", "") not in _LISTENING
-    if not isinstance(owner, asyncio.BaseTransport):
-        return reader is not None
-    return owner in written or _shakes_hands(owner)
-
-
 def _encrypts(transport: Any) -> bool:
     return isinstance(getattr(transport, "_protocol", None), SSLProtocol)
+
+
+def _is_awaited(transport: Any) -> bool:
+    """Return whether a task waits for data of a stream of asyncio or anyio."""
+    protocol: Any = getattr(transport, "_protocol", None)
+    protocol = getattr(protocol, "_app_protocol", protocol)
+    reader = getattr(protocol, "_stream_reader", None)
+    event = getattr(protocol, "read_event", None)
+    return getattr(reader, "_waiter", None) is not None or bool(getattr(event, "_waiters", None))
 
 
 def _shakes_hands(transport: Any) -> bool:
