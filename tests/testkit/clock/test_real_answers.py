@@ -18,10 +18,11 @@ import pytest
 import redis.asyncio
 from sqlalchemy import text
 
+from testkit.clock import Clock
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from testkit.clock import Clock
     from testkit.isolation.database import Database
     from testkit.servers.redis import RedisServer
 
@@ -42,6 +43,25 @@ async def test_redis_answers_within_any_timeout(clock: Clock, redis_server: Redi
             await asyncio.sleep(3600)
 
         assert await client.get("key") == b"19"
+
+
+async def test_a_connection_that_was_there_before_the_clock_answers(
+    redis_server: RedisServer,
+) -> None:
+    async with redis.asyncio.Redis.from_url(redis_server.url) as client:
+        await client.ping()
+        clock = Clock()
+        clock.begin()
+        try:
+            with clock.freeze(patience=30):
+                for number in range(3):
+                    async with asyncio.timeout(60):
+                        assert await client.incr("key") == number + 1
+                    took = await _in_real_time(asyncio.sleep(3600))
+        finally:
+            clock.end()
+
+    assert took < 30  # nothing was in flight any more
 
 
 async def test_a_blocking_command_keeps_real_time(clock: Clock, redis_server: RedisServer) -> None:
