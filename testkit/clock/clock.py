@@ -169,9 +169,11 @@ class Clock:
 
     def end(self) -> None:
         """Put back everything that was replaced; the fixture calls it."""
-        self._loops.end()
-        self._patches.undo()
-        self._hands.end()
+        try:
+            self._loops.end()
+        finally:
+            self._patches.undo()
+            self._hands.end()
 
     def unread(self, where: str) -> TestkitError | None:
         """Return TK661 for the first move of hands that nobody has read since.

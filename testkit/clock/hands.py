@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import FrameType
 
-__all__ = ["HANDS", "HandName", "Hands", "real_monotonic_ns"]
+__all__ = ["HANDS", "SECOND", "HandName", "Hands", "real_monotonic_ns"]
 
 HandName: TypeAlias = Literal["wall", "monotonic", "loop"]
 HANDS: Final[tuple[HandName, ...]] = get_args(HandName)

@@ -12,13 +12,18 @@ import asyncio
 import asyncio.futures
 import concurrent.futures
 import selectors
+import ssl
 import sys
 import threading
 import weakref
 from asyncio import selector_events as _selector_events
 from asyncio.base_events import BaseEventLoop
 from asyncio.base_subprocess import BaseSubprocessTransport
+from asyncio.sslproto import SSLProtocol as _SSLProtocol
+from asyncio.sslproto import SSLProtocolState
 from typing import TYPE_CHECKING, Any, Final, cast
+
+from testkit.clock.hands import SECOND, real_monotonic_ns
 
 if TYPE_CHECKING:
     from testkit.clock.patches import Patches
@@ -26,8 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["InFlight"]
 
 selector_events: Final[Any] = _selector_events  # typed without what is private in it
+SSLProtocol: Final[Any] = _SSLProtocol
 # The loop's own pipe, and sockets that listen, for asyncio's servers and for anyio's.
 _LISTENING: Final = {"_read_from_self", "_accept_connection", "_sock_accept"}
+_REST: Final = SECOND // 10  # a server that goes on with an answer does so sooner
 _ANYIO: Final = "anyio._backends._asyncio"
 
 
@@ -39,7 +46,9 @@ class InFlight:
 
     def __init__(self) -> None:
         self._written: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._read: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
         self._accepted: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._decrypted: weakref.WeakSet[ssl.SSLObject] = weakref.WeakSet()
         # Plain sets: a list of one is taken at once, also while other threads add to it.
         self._awaited: set[asyncio.Future[Any]] = set()
         self._children: set[Any] = set()
@@ -52,6 +61,9 @@ class InFlight:
         # Not the transport's own method: a connection that was there before keeps the one it had.
         patches.wrap(selector_events.BaseSelectorEventLoop, "_process_events", self._reads)
         patches.wrap(loop, "connect_accepted_socket", self._accepts)
+        patches.wrap(SSLProtocol, "_write_appdata", self._writes_encrypted)
+        patches.wrap(SSLProtocol, "_do_read", self._reads_encrypted)
+        patches.wrap(ssl.SSLObject, "read", self._decrypts)
         # run_in_executor, to_thread and wrap_future all come by here.
         patches.wrap(asyncio.futures, "_chain_future", self._chains)
         # A thread of its own waits for the workers, and asyncio for that with a timeout.
@@ -60,7 +72,7 @@ class InFlight:
 
     def _writes(self, original: Any) -> Any:
         def write(transport: Any, data: Any) -> Any:
-            if data and transport._server is None and transport not in self._accepted:
+            if data and not _encrypts(transport) and self._is_client(transport):
                 self._written.add(transport)
             return original(transport, data)
 
@@ -71,11 +83,53 @@ class InFlight:
             for key, mask in event_list:
                 if mask & selectors.EVENT_READ and key.data[0] is not None:
                     owner = getattr(key.data[0]._callback, "__self__", None)
-                    if isinstance(owner, selector_events._SelectorSocketTransport):
-                        self._written.discard(owner)
+                    is_socket = isinstance(owner, selector_events._SelectorSocketTransport)
+                    if is_socket and not _encrypts(owner):
+                        self._heard(owner)
             return original(loop, event_list)
 
         return process_events
+
+    def _heard(self, transport: Any) -> None:
+        if transport in self._written:
+            self._written.discard(transport)
+            self._read[transport] = real_monotonic_ns()
+
+    def _expects_more(self, transport: Any) -> bool:
+        """Return whether a piece of an answer came just now, and somebody waits for the rest."""
+        since = real_monotonic_ns() - self._read.get(transport, 0)
+        return since < _REST and transport not in self._accepted and _is_awaited(transport)
+
+    def _is_client(self, transport: Any) -> bool:
+        return transport._server is None and transport not in self._accepted
+
+    def _writes_encrypted(self, original: Any) -> Any:
+        def write(protocol: Any, data: Any) -> Any:
+            if not protocol._server_side and protocol._transport is not None:
+                self._written.add(protocol._transport)
+            return original(protocol, data)
+
+        return write
+
+    def _reads_encrypted(self, original: Any) -> Any:
+        # A server's session tickets are read too, and answer nothing.
+        def do_read(protocol: Any) -> Any:
+            result = original(protocol)
+            if protocol._sslobj in self._decrypted:
+                self._decrypted.discard(protocol._sslobj)
+                self._heard(protocol._transport)
+            return result
+
+        return do_read
+
+    def _decrypts(self, original: Any) -> Any:
+        def read(secured: Any, *arguments: Any, **named: Any) -> Any:
+            result = original(secured, *arguments, **named)
+            if result:
+                self._decrypted.add(secured)
+            return result
+
+        return read
 
     def _accepts(self, original: Any) -> Any:
         async def connect_accepted_socket(loop: Any, *arguments: Any, **named: Any) -> Any:
@@ -122,11 +176,26 @@ class InFlight:
             if child._returncode is not None:
                 self._children.discard(child)
         return (
-            sum(_is_in_flight(key, loop, self._written) for key in _keys(loop))
+            sum(self._is_in_flight(key, loop) for key in _keys(loop))
             + sum(future.get_loop() is loop for future in list(self._awaited))
             + sum(child._loop is loop for child in list(self._children))
             + _busy_workers(loop)
         )
+
+    def _is_in_flight(self, key: Any, loop: Any) -> bool:
+        if not isinstance(key.data, tuple):
+            return False
+        reader, writer = key.data
+        if writer is not None:
+            return True  # unsent data, or a connection that is being made
+        callback = reader and reader._callback
+        owner = getattr(callback, "__self__", None)
+        if owner is loop:
+            # Its other methods that wait for a socket wait for an answer.
+            return getattr(callback, "__name__", "") not in _LISTENING
+        if not isinstance(owner, asyncio.BaseTransport):
+            return reader is not None
+        return owner in self._written or _shakes_hands(owner) or self._expects_more(owner)
 
     def has_sockets(self, loop: Any) -> bool:
         """Return whether something could still come in on a socket of this loop."""
@@ -138,18 +207,24 @@ def _keys(loop: Any) -> list[Any]:
     return list(loop._selector._fd_to_key.values()) if loop._selector is not None else []
 
 
-def _is_in_flight(key: Any, loop: Any, written: weakref.WeakSet[Any]) -> bool:
-    if not isinstance(key.data, tuple):
-        return False
-    reader, writer = key.data
-    if writer is not None:
-        return True  # unsent data, or a connection that is being made
-    callback = reader and reader._callback
-    owner = getattr(callback, "__self__", None)
-    if owner is loop:
-        # Its other methods that wait for a socket wait for an answer.
-        return getattr(callback, "__name__", "") not in _LISTENING
-    return owner in written if isinstance(owner, asyncio.BaseTransport) else reader is not None
+def _encrypts(transport: Any) -> bool:
+    return isinstance(getattr(transport, "_protocol", None), SSLProtocol)
+
+
+def _is_awaited(transport: Any) -> bool:
+    """Return whether a task waits for data of a stream of asyncio or anyio."""
+    protocol: Any = getattr(transport, "_protocol", None)
+    protocol = getattr(protocol, "_app_protocol", protocol)
+    reader = getattr(protocol, "_stream_reader", None)
+    event = getattr(protocol, "read_event", None)
+    return getattr(reader, "_waiter", None) is not None or bool(getattr(event, "_waiters", None))
+
+
+def _shakes_hands(transport: Any) -> bool:
+    protocol: Any = getattr(transport, "_protocol", None)
+    return isinstance(protocol, SSLProtocol) and not (
+        protocol._server_side or protocol._state is SSLProtocolState.WRAPPED
+    )
 
 
 def _busy_workers(loop: asyncio.AbstractEventLoop) -> int:

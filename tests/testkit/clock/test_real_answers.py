@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import socket
 import subprocess
 import sys
 import threading
 import time
 from typing import TYPE_CHECKING
 
+import anyio
 import asyncpg
 import psycopg
 import pytest
 import redis.asyncio
 from sqlalchemy import text
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+from testkit.clock import Clock
 
-    from testkit.clock import Clock
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
     from testkit.isolation.database import Database
     from testkit.servers.redis import RedisServer
 
@@ -40,6 +43,25 @@ async def test_redis_answers_within_any_timeout(clock: Clock, redis_server: Redi
             await asyncio.sleep(3600)
 
         assert await client.get("key") == b"19"
+
+
+async def test_a_connection_that_was_there_before_the_clock_answers(
+    redis_server: RedisServer,
+) -> None:
+    async with redis.asyncio.Redis.from_url(redis_server.url) as client:
+        await client.ping()
+        clock = Clock()
+        clock.begin()
+        try:
+            with clock.freeze(patience=30):
+                for number in range(3):
+                    async with asyncio.timeout(60):
+                        assert await client.incr("key") == number + 1
+                    took = await _in_real_time(asyncio.sleep(3600))
+        finally:
+            clock.end()
+
+    assert took < 30  # nothing was in flight any more
 
 
 async def test_a_blocking_command_keeps_real_time(clock: Clock, redis_server: RedisServer) -> None:
@@ -166,6 +188,54 @@ async def test_a_server_in_the_same_loop_answers(clock: Clock) -> None:
             await asyncio.sleep(60)
         writer.close()
         await writer.wait_closed()
+
+
+@pytest.fixture
+def port_of_pieces() -> Iterator[int]:
+    """A server without an event loop that gives its answer in two pieces, one after the other."""
+    never = threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        with listener.accept()[0] as connection:
+            while question := connection.recv(100):
+                connection.sendall(question[:4])
+                never.wait(0.03)
+                connection.sendall(question[4:])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(10)
+
+
+async def test_the_rest_of_an_answer_is_waited_for(clock: Clock, port_of_pieces: int) -> None:
+    clock.freeze()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of_pieces)
+    answers = []
+    for _ in range(3):
+        writer.write(b"question")
+        async with asyncio.timeout(60):
+            answers.append(await reader.readexactly(8))
+        await asyncio.sleep(3600)
+    writer.close()
+    await writer.wait_closed()
+
+    assert answers == [b"question"] * 3
+
+
+async def test_the_rest_of_an_answer_is_waited_for_by_anyio(
+    clock: Clock, port_of_pieces: int
+) -> None:
+    clock.freeze()
+    async with await anyio.connect_tcp("127.0.0.1", port_of_pieces) as stream:
+        await stream.send(b"question")
+        answer = b""
+        with anyio.fail_after(60):
+            while len(answer) < 8:
+                answer += await stream.receive()
+
+    assert answer == b"question"
 
 
 def _in_thread(run: Callable[[], object]) -> object:
