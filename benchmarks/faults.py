@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from testkit.core.addresses import Address
+    from testkit.faults.servers import ServerFaults
     from testkit.servers.run import Run
 
 _SIZES = (64 * 1024, 1024 * 1024)
@@ -44,6 +45,10 @@ class Around:
             return self._run.ensure_redis().address
         self._run.ensure_database()
         return self._run.database_address()
+
+    def server_faults(self, kind: str) -> ServerFaults:
+        """Raise NotImplementedError: no server is disturbed."""
+        raise NotImplementedError(kind)
 
     def lead(self, kind: str, address: Address) -> None:
         """Lead nothing: there are no variables."""
