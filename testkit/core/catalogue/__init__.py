@@ -24,5 +24,15 @@ if TYPE_CHECKING:
 
 __all__ = ["CATALOGUE", "PARTS"]
 
-PARTS: Final = (CONFIGURATION, SERVERS, SCHEMA, ISOLATION, SHARED, FACTORIES, ROWS, COMMANDS, PROTOCOL_FAULTS)
+PARTS: Final = (
+    CONFIGURATION,
+    SERVERS,
+    SCHEMA,
+    ISOLATION,
+    SHARED,
+    FACTORIES,
+    ROWS,
+    COMMANDS,
+    PROTOCOL_FAULTS,
+)
 CATALOGUE: Final[dict[str, Message]] = dict(sorted(pair for part in PARTS for pair in part.items()))
