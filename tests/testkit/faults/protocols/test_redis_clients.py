@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from testkit.servers.redis import RedisServer
 
 #: How long a client waits for what never comes, in seconds.
-PATIENCE = 0.05
+PATIENCE = 0.1
 
 
 @pytest.fixture
@@ -155,6 +156,30 @@ def test_the_reply_to_a_blocking_command_comes_later(
     assert b"stream" in str(found).encode()
     assert rule.struck == 1
     assert took >= 0.02
+
+
+def test_a_fault_strikes_a_reply_that_is_awaited_already(
+    patient: Any, redis_client: Any, passing: Passing, rules: RedisRules[Rule]
+) -> None:
+    redis_client.xgroup_create("stream", "group", mkstream=True)
+    seen: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            patient.xreadgroup("group", "me", {"stream": ">"}, block=0)
+        except redis.ConnectionError as error:
+            seen.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    wait_until(lambda: "request XREADGROUP" in passing.texts)
+    rules.reply("XREADGROUP", key="stream").reset()
+    redis_client.xadd("stream", {"n": 1})
+    thread.join()
+
+    assert len(seen) == 1
+    # The server gave the entry away, and nobody has it.
+    assert redis_client.xpending("stream", "group")["pending"] == 1
 
 
 def test_a_rule_by_the_words_of_a_command(patient: Any, rules: RedisRules[Rule]) -> None:
