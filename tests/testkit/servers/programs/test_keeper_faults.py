@@ -12,7 +12,7 @@ import pytest
 from testkit.servers.programs.launch import KeptServer, PreparedKeeper, stop_all
 from testkit.system.files import ordinary_user
 from testkit.system.processes import ProcessIdentity, identify, is_alive
-from tests.support.processes import LINUX, children_of
+from tests.support.processes import LINUX, children_of, processes_below
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -140,6 +140,8 @@ def test_a_paused_server_whose_keeper_is_killed_ends(
     # A backend would see the end of its postmaster.
     os.kill(child.pid, signal.SIGKILL)
     wait_until(lambda: not is_alive(child))
+    if watched:  # the second process removes the directory
+        wait_until(lambda: not server_folder.exists() and not processes_below(server_folder))
     stop_all([kept])
 
     assert [is_alive(each) for each in (kept.keeper, server, child)] == [False] * 3
