@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Loops"]
 
-_IDLE: Final = SECOND // 100  # what open sockets may cost a jump, in nanoseconds
+_IDLE: Final = 8 * SECOND // 1000  # a jump beside open sockets costs 10 ms at most
 _BLOCKED: Final = SECOND // 20  # whoever runs that long is held up by what other loops do
 _LOOK: Final = SECOND // 100  # what happens elsewhere is seen that often
 
