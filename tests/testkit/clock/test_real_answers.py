@@ -282,6 +282,26 @@ def test_a_loop_that_waits_already_sees_the_jump(clock: Clock) -> None:
         assert future.result(10) is None
 
 
+def test_a_loop_that_waited_before_there_was_a_clock_sees_the_jump() -> None:
+    waits = threading.Event()
+
+    async def sleep() -> None:
+        asyncio.get_running_loop().call_later(0, waits.set)
+        await asyncio.sleep(3600)
+
+    clock = Clock()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        future = pool.submit(lambda: asyncio.run(sleep()))
+        waits.wait(10)
+        clock.begin()
+        try:
+            clock.advance(3600, hands="loop")
+
+            assert future.result(10) is None
+        finally:
+            clock.end()
+
+
 def test_loops_of_two_threads_share_the_order(clock: Clock) -> None:
     clock.freeze()
     done: list[int] = []
