@@ -34,7 +34,7 @@ selector_events: Final[Any] = _selector_events  # typed without what is private 
 SSLProtocol: Final[Any] = _SSLProtocol
 # The loop's own pipe, and sockets that listen, for asyncio's servers and for anyio's.
 _LISTENING: Final = {"_read_from_self", "_accept_connection", "_sock_accept"}
-_REST: Final = SECOND // 10  # a server that goes on with an answer does so sooner
+_REST: Final = SECOND // 4  # a server that goes on with an answer does so sooner
 _ANYIO: Final = "anyio._backends._asyncio"
 
 
