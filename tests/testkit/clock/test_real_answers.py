@@ -192,15 +192,15 @@ async def test_a_server_in_the_same_loop_answers(clock: Clock) -> None:
 
 @pytest.fixture
 def port_of_pieces() -> Iterator[int]:
-    """A server without an event loop that gives its answer in two pieces, one after the other."""
+    """A server without an event loop that gives its answer in pieces, one after the other."""
     never = threading.Event()
 
     def answer(listener: socket.socket) -> None:
         with listener.accept()[0] as connection:
             while question := connection.recv(100):
-                connection.sendall(question[:4])
-                never.wait(0.03)
-                connection.sendall(question[4:])
+                for place in range(0, len(question), 2):
+                    connection.sendall(question[place : place + 2])
+                    never.wait(0.02)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=answer, args=(listener,))
