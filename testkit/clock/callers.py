@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["counts", "keeps_real_monotonic", "keeps_real_wall"]
+__all__ = ["counts", "keeps_real_monotonic", "keeps_real_wall", "waits"]
 
 # They measure and limit the run itself.
 _RUNNERS: Final = (
@@ -51,6 +51,9 @@ _DRIVERS: Final = (
 )
 # Waits for a connection by wall time.
 _WALL_WAITING: Final = ("sqlalchemy.util.queue",)
+_HOLDING_UP: Final = frozenset(
+    {"concurrent", "multiprocessing", "queue", "subprocess", "threading"}
+)
 _REAL_MONOTONIC: Final = frozenset(_RUNNERS + _WAITING + _DRIVERS)
 _REAL_WALL: Final = frozenset(_RUNNERS)
 
@@ -70,6 +73,11 @@ def counts(module: str) -> bool:
     """
     package = module.partition(".")[0]
     return package != "logging" and package not in _REAL_MONOTONIC
+
+
+def waits(module: str) -> bool:
+    """Return whether a thread that is in this module waits for another thread or a process."""
+    return module.partition(".")[0] in _HOLDING_UP
 
 
 @lru_cache(maxsize=4096)

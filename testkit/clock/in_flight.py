@@ -34,7 +34,7 @@ selector_events: Final[Any] = _selector_events  # typed without what is private 
 SSLProtocol: Final[Any] = _SSLProtocol
 # The loop's own pipe, and sockets that listen, for asyncio's servers and for anyio's.
 _LISTENING: Final = {"_read_from_self", "_accept_connection", "_sock_accept"}
-_REST: Final = SECOND // 10  # a server that goes on with an answer does so sooner
+_REST: Final = SECOND // 4  # a server that goes on with an answer does so sooner
 _ANYIO: Final = "anyio._backends._asyncio"
 
 
@@ -91,14 +91,13 @@ class InFlight:
         return process_events
 
     def _heard(self, transport: Any) -> None:
-        if transport in self._written:
-            self._written.discard(transport)
-            self._read[transport] = real_monotonic_ns()
+        self._written.discard(transport)
+        self._read[transport] = real_monotonic_ns()  # of each piece: the last one counts
 
     def _expects_more(self, transport: Any) -> bool:
         """Return whether a piece of an answer came just now, and somebody waits for the rest."""
         since = real_monotonic_ns() - self._read.get(transport, 0)
-        return since < _REST and transport not in self._accepted and _is_awaited(transport)
+        return since < _REST and self._is_client(transport) and _is_awaited(transport)
 
     def _is_client(self, transport: Any) -> bool:
         return transport._server is None and transport not in self._accepted

@@ -18,6 +18,7 @@ from asyncio.base_events import BaseEventLoop
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from testkit.clock.callers import waits
 from testkit.clock.hands import SECOND, real_monotonic_ns
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Loops"]
 
-_IDLE: Final = SECOND // 100  # what open sockets may cost a jump, in nanoseconds
-_BLOCKED: Final = SECOND // 20  # whoever runs that long is held up by what other loops do
+_IDLE: Final = 8 * SECOND // 1000  # a jump beside open sockets costs 10 ms at most
+_BLOCKED: Final = SECOND // 20  # whoever waits for a lock that long, waits for another thread
 _LOOK: Final = SECOND // 100  # what happens elsewhere is seen that often
 
 
@@ -51,7 +52,7 @@ class _Loop:
     created: dict[int, int] = field(default_factory=dict)  # id of a timer: real time
     visits: list[_Visit] = field(default_factory=list)
     waiting: bool = False
-    busy_since: int = 0  # real time
+    busy_since: int = field(default_factory=real_monotonic_ns)
 
     def add(self, loop: Any, timer: Any) -> None:
         """Note when this timer was made."""
@@ -150,7 +151,9 @@ class Loops:
     def _works(self, original: Any) -> Any:
         def process_events(loop: Any, event_list: Any) -> Any:
             known = self._known(loop)
-            known.waiting, known.busy_since = False, real_monotonic_ns()
+            # Not between another loop's look around and its jump.
+            with self._hands.lock:
+                known.waiting, known.busy_since = False, real_monotonic_ns()
             return original(loop, event_list)
 
         return process_events
@@ -242,8 +245,9 @@ class Loops:
             if other is loop or other._thread_id in {None, here}:
                 continue
             if not known.waiting:
-                # It may be about to send a request, under a timeout that it has set.
-                if real - known.busy_since < _BLOCKED:
+                # It may be about to send a request, under a timeout that it has set: unless a
+                # lock holds it up, and then perhaps for what is to happen here.
+                if real - known.busy_since < _BLOCKED or not _is_held_up(other._thread_id):
                     return True
                 continue
             timers = [_when(one) for one in list(other._scheduled) if not one._cancelled]
@@ -275,6 +279,11 @@ def _set_back(loop: Any, seconds: float) -> None:
     # All by the same: the heap keeps its order.
     for timer in list(loop._scheduled):
         timer._when -= seconds
+
+
+def _is_held_up(thread: int) -> bool:
+    frame = sys._current_frames().get(thread)
+    return frame is None or waits(str(frame.f_globals.get("__name__", "")))
 
 
 def _code_of_run_once() -> Any:

@@ -192,15 +192,15 @@ async def test_a_server_in_the_same_loop_answers(clock: Clock) -> None:
 
 @pytest.fixture
 def port_of_pieces() -> Iterator[int]:
-    """A server without an event loop that gives its answer in two pieces, one after the other."""
+    """A server without an event loop that gives its answer in pieces, one after the other."""
     never = threading.Event()
 
     def answer(listener: socket.socket) -> None:
         with listener.accept()[0] as connection:
             while question := connection.recv(100):
-                connection.sendall(question[:4])
-                never.wait(0.03)
-                connection.sendall(question[4:])
+                for place in range(0, len(question), 2):
+                    connection.sendall(question[place : place + 2])
+                    never.wait(0.02)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=answer, args=(listener,))
@@ -280,6 +280,26 @@ def test_a_loop_that_waits_already_sees_the_jump(clock: Clock) -> None:
         clock.advance(3600)
 
         assert future.result(10) is None
+
+
+def test_a_loop_that_waited_before_there_was_a_clock_sees_the_jump() -> None:
+    waits = threading.Event()
+
+    async def sleep() -> None:
+        asyncio.get_running_loop().call_later(0, waits.set)
+        await asyncio.sleep(3600)
+
+    clock = Clock()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        future = pool.submit(lambda: asyncio.run(sleep()))
+        waits.wait(10)
+        clock.begin()
+        try:
+            clock.advance(3600, hands="loop")
+
+            assert future.result(10) is None
+        finally:
+            clock.end()
 
 
 def test_loops_of_two_threads_share_the_order(clock: Clock) -> None:

@@ -22,15 +22,17 @@ if TYPE_CHECKING:
 _SECONDS = 30  # of each request's timeout, by a clock that jumps hours
 
 
-async def _requests(request: Callable[[], Awaitable[object]], count: int, seed: int) -> int:
-    """Return how many of these requests timed out, with timers of all lengths between them."""
-    chance, spurious = random.Random(seed), 0
-    for _ in range(count):
+async def _requests(
+    name: str, request: Callable[[], Awaitable[object]], count: int
+) -> list[tuple[str, int]]:
+    """Return which of these requests timed out, with timers of all lengths between them."""
+    chance, spurious = random.Random(name), []
+    for number in range(count):
         try:
             async with asyncio.timeout(_SECONDS):
                 await request()
         except TimeoutError:
-            spurious += 1
+            spurious.append((name, number))
         await asyncio.sleep(chance.choice((0, 0.001, 0.02, 3600)))
     return spurious
 
@@ -44,8 +46,10 @@ async def _jumps(over: threading.Event) -> int:
     return jumps
 
 
-async def _spurious(clock: Clock, redis_url: str, postgres_url: str, count: int) -> int:
-    """Return how many of 6 x count requests timed out, from six clients at once."""
+async def _spurious(
+    clock: Clock, redis_url: str, postgres_url: str, count: int
+) -> list[tuple[str, int]]:
+    """Return which of 6 x count requests timed out, from six clients at once."""
     blob = b"x" * 700_000  # comes in several reads
     over, jumps = threading.Event(), list[int]()
     async with (
@@ -60,23 +64,21 @@ async def _spurious(clock: Clock, redis_url: str, postgres_url: str, count: int)
             # No job of an executor: that would be in flight, and nothing would jump.
             jumping = threading.Thread(target=lambda: jumps.append(asyncio.run(_jumps(over))))
             jumping.start()
-            tasks = (
-                lambda: keys.incr("count"),
-                lambda: blobs.get("blob"),
-                lambda: rows.execute("SELECT pg_sleep(0.002)"),
-                lambda: other.fetchval("SELECT pg_sleep(0.002)"),
-                lambda: asyncio.to_thread(sum, range(10_000)),
-                lambda: keys.blpop(["nothing"], timeout=0.01),
-            )
-            spurious = sum(
-                await asyncio.gather(
-                    *(_requests(task, count, seed) for seed, task in enumerate(tasks))
-                )
+            tasks: dict[str, Callable[[], Awaitable[object]]] = {
+                "incr": lambda: keys.incr("count"),
+                "get": lambda: blobs.get("blob"),
+                "psycopg": lambda: rows.execute("SELECT pg_sleep(0.002)"),
+                "asyncpg": lambda: other.fetchval("SELECT pg_sleep(0.002)"),
+                "thread": lambda: asyncio.to_thread(sum, range(10_000)),
+                "blpop": lambda: keys.blpop(["nothing"], timeout=0.01),
+            }
+            found = await asyncio.gather(
+                *(_requests(name, task, count) for name, task in tasks.items())
             )
             over.set()
             jumping.join(10)
             assert jumps[0] > 10
-            return spurious
+            return [one for names in found for one in names]
         finally:
             over.set()
             clock.unfreeze()
@@ -87,7 +89,7 @@ async def _spurious(clock: Clock, redis_url: str, postgres_url: str, count: int)
 async def test_no_request_of_hundreds_times_out(
     clock: Clock, database: Database, redis_server: RedisServer
 ) -> None:
-    assert await _spurious(clock, redis_server.url, database.url(driver="libpq"), 50) == 0
+    assert await _spurious(clock, redis_server.url, database.url(driver="libpq"), 50) == []
 
 
 @pytest.mark.soak
@@ -95,4 +97,4 @@ async def test_no_request_of_hundreds_times_out(
 async def test_no_request_of_thousands_times_out(
     clock: Clock, database: Database, redis_server: RedisServer
 ) -> None:
-    assert await _spurious(clock, redis_server.url, database.url(driver="libpq"), 1800) == 0
+    assert await _spurious(clock, redis_server.url, database.url(driver="libpq"), 1800) == []
