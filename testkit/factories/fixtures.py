@@ -59,8 +59,10 @@ _TAKEN: Final = frozenset(
     (
         "async_db_session",
         "async_redis_client",
+        "clock",
         "database",
         "db_session",
+        "faults",
         "postgres_server",
         "redis_client",
         "redis_server",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from functools import partial
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from testkit.core.messages import TestkitError
@@ -77,7 +77,7 @@ class Faults:
                 rules = Rules()
                 converse = partial(redis_conversation, rules)
                 front = self._in_front("redis", "faults.redis", converse)
-                found = RedisRelay(self, "faults.redis", *front, rules)
+                found = RedisRelay(self, "faults.redis", *front, rules=rules)
                 self._made("redis", found)
         return found
 
@@ -90,7 +90,7 @@ class Faults:
                 rules = Rules()
                 converse = partial(postgres_conversation, rules)
                 front = self._in_front("database", "faults.postgres", converse)
-                found = PostgresRelay(self, "faults.postgres", *front, rules)
+                found = PostgresRelay(self, "faults.postgres", *front, rules=rules)
                 self._made("database", found)
         return found
 

@@ -108,7 +108,7 @@ class Relay:
         call = self._call("slow_close", _given(seconds, direction=direction))
         return self._begin(call, "slow_close", seconds=seconds, direction=direction)
 
-    def listen(self, rule: Rule, rules: RuleBook) -> Fault:
+    def listen(self, rule: Rule, rules: Rules) -> Fault:
         """Let a rule of the relay's conversations strike, until its fault ends.
 
         The fault counts how often the conversations note that it struck.

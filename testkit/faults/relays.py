@@ -46,6 +46,7 @@ class _ServerRelay(Relay):
         station: Station,
         behind: Address,
         routes: Routes,
+        *,
         rules: Rules,
     ) -> None:
         super().__init__(faults, name, station)

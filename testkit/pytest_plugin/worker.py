@@ -202,7 +202,12 @@ class Worker:
         return self._faults["postgres"]
 
     def end_faults(self) -> None:
-        """Let servers go on that a test paused or killed, before anything is asked of them."""
+        """End what the test did to the network, and let servers go on that it paused or killed.
+
+        Before its fixtures are torn down: they may talk to the servers.
+        """
+        if self.faulting is not None:
+            self.faulting.end_faults()
         for faults in self._faults.values():
             # A server that does not come back is gone, which is told as such.
             with contextlib.suppress(TestkitError, OSError):

@@ -158,12 +158,19 @@ def test_an_exception_of_a_signal_leaves_nothing_under_way(shared: RolledBack) -
     def interrupt(*_: object) -> NoReturn:
         raise TimeoutError
 
+    def alarm() -> None:
+        wait_until(lambda: asleep(shared))
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+
     before = signal.signal(signal.SIGALRM, interrupt)
+    sender = threading.Thread(target=alarm)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
-        with engine.connect() as connection, pytest.raises(TimeoutError):
-            connection.execute(SLEEP)
+        with engine.connect() as connection:
+            sender.start()
+            with pytest.raises(TimeoutError):
+                connection.execute(SLEEP)
     finally:
+        sender.join()
         signal.signal(signal.SIGALRM, before)
     with engine.begin() as connection:
         add(connection, "after")
