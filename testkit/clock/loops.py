@@ -177,10 +177,14 @@ class Loops:
         while "loop" in self._hands.standing and self._active:
             _drop_cancelled(loop)
             if loop._ready or loop._stopping or _selects(loop, 0):
+                known.waiting = False
                 return
             with self._hands.lock:
                 wait = self._step(loop, known, began)
-            if wait is None or _selects(loop, wait):
+            if wait is None:
+                return
+            if _selects(loop, wait):
+                known.waiting = False
                 return
 
     def _step(self, loop: Any, known: _Loop, began: int) -> int | None:
@@ -198,8 +202,9 @@ class Loops:
             target, created = visit.target, visit.began
         else:
             return None  # nothing to jump to
-        # Another loop's run_for may end before.
-        is_beyond = target > min((one.target for one in self._visits()), default=target)
+        # Another loop's run_for may end before, or its timer come: not even patience passes those.
+        ends = [one.target for one in self._visits()]
+        is_beyond = target > min([*ends, *self._timers_elsewhere(loop)], default=target)
         wait = _LOOK if is_beyond else self._needed(loop, target, created, began, real)
         if wait <= 0:
             self._hands.move(target - now, self._hands.standing)
@@ -208,7 +213,7 @@ class Loops:
 
     def _needed(self, loop: Any, target: int, created: int, began: int, real: int) -> int:
         """Return for how long this target still has to wait, in real nanoseconds."""
-        if self._any_in_flight() or self._elsewhere(loop, target, real):
+        if self._any_in_flight() or self._works_elsewhere(loop, real):
             left = min(target - self._hands.loop_ns(), self.patience)
             return max(created, self._moved) + left - real
         return self._idle(loop, began, real)
@@ -238,22 +243,34 @@ class Loops:
         here = threading.get_ident()
         return any(loop._thread_id not in {None, here} for loop, _ in self._all())
 
-    def _elsewhere(self, loop: Any, target: int, real: int) -> bool:
-        """Return whether another thread's loop has an earlier timer, or something to do."""
-        here = threading.get_ident()
-        for other, known in self._all():
-            if other is loop or other._thread_id in {None, here}:
-                continue
-            if not known.waiting:
-                # It may be about to send a request, under a timeout that it has set: unless a
-                # lock holds it up, and then perhaps for what is to happen here.
-                if real - known.busy_since < _BLOCKED or not _is_held_up(other._thread_id):
-                    return True
-                continue
-            timers = [_when(one) for one in list(other._scheduled) if not one._cancelled]
-            if other._ready or min(timers, default=target) < target:
-                return True
-        return False
+    def _elsewhere(self, loop: Any) -> list[tuple[Any, _Loop]]:
+        not_there = {None, threading.get_ident()}
+        return [
+            one for one in self._all() if one[0] is not loop and one[0]._thread_id not in not_there
+        ]
+
+    def _timers_elsewhere(self, loop: Any) -> list[int]:
+        """Return when the timers come of the loops of other threads that wait."""
+        return [
+            _when(timer)
+            for other, known in self._elsewhere(loop)
+            if known.waiting
+            for timer in list(other._scheduled)
+            if not timer._cancelled
+        ]
+
+    def _works_elsewhere(self, loop: Any, real: int) -> bool:
+        """Return whether another thread's loop has something to do.
+
+        It may be about to send a request, under a timeout that it has set: unless a lock holds it
+        up, and then perhaps for what is to happen here.
+        """
+        return any(
+            bool(other._ready)
+            if known.waiting
+            else real - known.busy_since < _BLOCKED or not _is_held_up(other._thread_id)
+            for other, known in self._elsewhere(loop)
+        )
 
     def _visits(self) -> list[_Visit]:
         return [visit for _, known in self._all() for visit in known.visits]
