@@ -162,7 +162,7 @@ def ground() -> Iterator[Callable[[str], Ground]]:
 
 
 @pytest.mark.parametrize(("number", "times"), repetitions())
-@pytest.mark.parametrize("road", ["embedded", "docker"])
+@pytest.mark.parametrize("road", ["embedded", pytest.param("docker", marks=pytest.mark.soak)])
 def test_nothing_is_left_of_a_run_that_was_killed_at_any_moment(
     request: pytest.FixtureRequest,
     ground: Callable[[str], Ground],

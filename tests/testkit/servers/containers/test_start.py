@@ -265,8 +265,8 @@ def test_a_container_that_runs_and_is_never_reached_is_told_with_the_last_failur
 @pytest.mark.parametrize(
     "variables",
     [
-        {"TESTCONTAINERS_RYUK_DISABLED": "true"},
-        {"TESTCONTAINERS_RYUK_DISABLED": "false"},
+        pytest.param({"TESTCONTAINERS_RYUK_DISABLED": "true"}, marks=pytest.mark.soak),
+        pytest.param({"TESTCONTAINERS_RYUK_DISABLED": "false"}, marks=pytest.mark.soak),
         {"RYUK_CONTAINER_IMAGE": "127.0.0.1:1/nobody/ryuk:0"},
     ],
 )
