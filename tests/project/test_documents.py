@@ -85,8 +85,8 @@ def anchors(document: Path) -> set[str]:
 
 RUN = [block for path in DOCUMENTS for block in blocks(path) if block.words[:2] == ("bash", "run")]
 PROJECTS = [
-    (section, list(found))
-    for section, found in groupby(
+    (f"{document.name}, {section}", list(found))
+    for (document, section), found in groupby(
         (
             block
             for page in (
@@ -96,7 +96,7 @@ PROJECTS = [
             for block in blocks(DOCS / page)
             if block.file
         ),
-        key=lambda block: block.section,
+        key=lambda block: (block.document, block.section),
     )
 ]
 

@@ -16,8 +16,8 @@ What = Literal["programs", "suites", "resets", "names", "faults", "conversations
 #: By what is repeated and the session that repeats it: ``fast`` and ``slow`` with every change,
 #: ``soak`` at night, with the counts of the acceptance list.
 _TIMES: Final[Mapping[What, Mapping[str, int]]] = {
-    # For each of two modes: a hundred in `slow`.
-    "programs": {"fast": 2, "slow": 25, "soak": 2000},
+    # For each of two modes: thirty in `slow`.
+    "programs": {"fast": 2, "slow": 15, "soak": 2000},
     "suites": {"slow": 1, "soak": 50},
     "resets": {"slow": 500, "soak": 5000},
     # In each of several processes at once, three times; a row is one process' share.
@@ -25,7 +25,7 @@ _TIMES: Final[Mapping[What, Mapping[str, int]]] = {
     # Runs of two hundred tests, each in another order.
     "faults": {"slow": 1, "soak": 20},
     # With three protocols each.
-    "conversations": {"fast": 40, "slow": 1000, "soak": 20_000},
+    "conversations": {"fast": 40, "slow": 300, "soak": 20_000},
 }
 
 

@@ -78,7 +78,14 @@ def directories_of(token: str) -> list[Path]:
     return [path for root in ("/tmp", "/dev/shm") for path in Path(root).glob(f"*{token}*")]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGKILL,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.soak),
+        pytest.param(signal.SIGINT, marks=pytest.mark.soak),
+    ],
+)
 def test_nothing_of_a_run_is_left_when_its_controller_was_ended(
     suite: Suite, running: subprocess.Popen[bytes], number: signal.Signals
 ) -> None:

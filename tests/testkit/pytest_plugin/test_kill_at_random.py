@@ -188,8 +188,8 @@ def test_nothing_is_left_of_a_run_that_was_killed_at_any_moment(
 @pytest.mark.parametrize(
     "program",
     [
-        "initdb",
         "migrate",
+        pytest.param("initdb", marks=pytest.mark.soak),
         pytest.param("postgres --boot", marks=pytest.mark.soak),
         pytest.param("postgres --single", marks=pytest.mark.soak),
     ],

@@ -63,7 +63,7 @@ IN_RESET = """
 """
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("0", marks=pytest.mark.soak), "2"])
 @pytest.mark.parametrize("victim", ["the controller", "who resets"])
 def test_nothing_is_left_of_a_run_that_was_killed_in_the_middle_of_a_reset(
     tmp_path: Path, workers: str, victim: str

@@ -188,7 +188,7 @@ def test_a_postgres_of_which_one_session_is_killed_does_not_go_on_without_its_jo
     assert left_of(suite) == []
 
 
-@pytest.mark.parametrize("victim", ["Postgres", "Redis"])
+@pytest.mark.parametrize("victim", ["Postgres", pytest.param("Redis", marks=pytest.mark.soak)])
 def test_a_container_that_ends_ends_the_run_with_one_message(suite: Suite, victim: str) -> None:
     suite.configure(ENV + 'postgres = "docker"\nredis = "docker"\n')
     with docker_client() as client:
