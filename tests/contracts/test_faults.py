@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contracts.conftest import Road
 from tests.support.suites import Suite
+
+if TYPE_CHECKING:
+    from tests.contracts.conftest import Road
 
 ROOT = Path(__file__).parents[2]
 # Each fault of a network, and of commands and statements; redis-py, psycopg and asyncpg, both ways.
