@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from testkit.faults.conditions import Conditions
 from testkit.faults.connection import Connection, closed_by_reset
-from testkit.faults.drop_filter import DropFilter
+from testkit.faults.drop_filter import DropFilter, FullBacklog
 from testkit.faults.loop import READ, now
 from testkit.system.ports import LOOPBACK, HeldPort
 
@@ -55,7 +55,8 @@ class Station:
         self._held = HeldPort()  # also while nothing listens: nobody else gets the port
         self.port = self._held.port
         self._listener: socket.socket | None = None
-        self._filters: dict[Fault, DropFilter] = {}
+        self._filters: dict[Fault, DropFilter | FullBacklog] = {}
+        self._fillers: dict[object, socket.socket] = {}  # our own, which keep the queue full
         self._connections: dict[int, Connection] = {}
         self._silent: dict[int, socket.socket] = {}
         self._count = 0
@@ -79,7 +80,7 @@ class Station:
             case "refuse":
                 self._deafen()
             case "connect_black_hole" if self._listener is not None:
-                self._filters[fault] = DropFilter(self._listener)
+                self._filters[fault] = self._shut(self._listener)
         self._refresh()
 
     def end(self, fault: Fault) -> None:
@@ -90,11 +91,12 @@ class Station:
             dropping = self._counted(fault)
             if not self._filters:
                 dropping.end()
+                self._open()
         if self._listener is None and self.conditions.first("refuse") is None:
             self._listen()
         self._refresh()
 
-    def _counted(self, fault: Fault) -> DropFilter:
+    def _counted(self, fault: Fault) -> DropFilter | FullBacklog:
         """Count the attempts that were dropped by now."""
         dropping = self._filters.pop(fault)
         if (dropped := dropping.dropped()) > 0:
@@ -133,7 +135,22 @@ class Station:
         self.loop.own(listener)
         self.loop.watch(listener, READ, self._accept)
         for fault in self.conditions.of("connect_black_hole"):
-            self._filters[fault] = DropFilter(listener)
+            self._filters[fault] = self._shut(listener)
+
+    def _shut(self, listener: socket.socket) -> DropFilter | FullBacklog:
+        """Let nobody reach it, and nobody notice."""
+        try:
+            return DropFilter(listener)
+        except PermissionError:
+            if not self._fillers:
+                self._accept(READ)
+                self.loop.watch(listener, 0, self._accept)
+            return FullBacklog(listener, self._fillers)
+
+    def _open(self) -> None:
+        if self._listener is not None:
+            self._listener.listen(_BACKLOG)
+            self.loop.watch(self._listener, READ, self._accept)
 
     def _deafen(self) -> None:
         if self._listener is not None:
@@ -147,7 +164,7 @@ class Station:
         assert self._listener is not None
         while True:
             try:
-                client, _ = self._listener.accept()
+                client, address = self._listener.accept()
             except (BlockingIOError, InterruptedError):
                 return
             except ConnectionError:
@@ -155,6 +172,10 @@ class Station:
             except OSError as error:
                 self._full(error)
                 return
+            if (filler := self._fillers.pop(address, None)) is not None:
+                filler.close()
+                client.close()
+                continue
             self._met(client)
 
     def _full(self, error: OSError) -> None:
