@@ -15,15 +15,20 @@ from redis.retry import Retry
 from testkit.core.messages import TestkitError
 from testkit.faults.whose import postgres_faults, redis_faults
 from testkit.isolation.keyspace import Keyspace
-from tests.contracts.conftest import OWN_ROADS, Road
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from testkit.servers.run import Run
+    from tests.contracts.conftest import Road
 
 SECONDS = 0.05
+OWN_ROADS = [
+    "embedded",
+    pytest.param("local", marks=pytest.mark.soak),  # the same keeper as embedded
+    pytest.param("docker", marks=pytest.mark.slow),
+]
 OWN_REDIS = pytest.mark.parametrize("redis_road", OWN_ROADS, indirect=True)
 OWN_POSTGRES = pytest.mark.parametrize("postgres_road", OWN_ROADS, indirect=True)
 

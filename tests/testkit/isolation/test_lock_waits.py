@@ -136,7 +136,7 @@ def test_other_errors_are_none_of_its_business(people: Journalled, waits: LockWa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("plugin", ["sync", "asyncio"])
+@pytest.mark.parametrize("plugin", ["sync", pytest.param("asyncio", marks=pytest.mark.soak)])
 def test_a_test_that_waits_for_itself_fails_with_the_reason_and_the_next_one_passes(
     tmp_path: Path, plugin: str
 ) -> None:

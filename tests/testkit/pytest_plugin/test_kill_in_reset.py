@@ -64,7 +64,9 @@ IN_RESET = """
 
 
 @pytest.mark.parametrize("workers", [pytest.param("0", marks=pytest.mark.soak), "2"])
-@pytest.mark.parametrize("victim", ["the controller", "who resets"])
+@pytest.mark.parametrize(
+    "victim", [pytest.param("the controller", marks=pytest.mark.soak), "who resets"]
+)
 def test_nothing_is_left_of_a_run_that_was_killed_in_the_middle_of_a_reset(
     tmp_path: Path, workers: str, victim: str
 ) -> None:
