@@ -21,7 +21,7 @@ _TIMES: Final[Mapping[What, Mapping[str, int]]] = {
     "suites": {"slow": 1, "soak": 50},
     "resets": {"slow": 500, "soak": 5000},
     # In each of several processes at once, three times; a row is one process' share.
-    "names": {"slow": 500, "soak": 20_000},
+    "names": {"slow": 1000, "soak": 20_000},
     # Runs of two hundred tests, each in another order.
     "faults": {"slow": 1, "soak": 20},
     # With three protocols each.
