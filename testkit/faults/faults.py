@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from testkit.core.messages import TestkitError
 from testkit.core.provided import provided
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from testkit.faults.servers import ServerFaults
 
 __all__ = ["Faults", "Surroundings"]
+
+_Relay = TypeVar("_Relay", RedisRelay, PostgresRelay)
 
 
 class Surroundings(Protocol):
@@ -64,35 +66,18 @@ class Faults:
         self.declared: list[tuple[str, Fault]] = []
         self._loop: Loop | None = None
         self._relays: dict[str, Relay] = {}
-        self._stations: list[Station] = []
         self._over = False
         self._lock = threading.RLock()  # two threads may ask for the first relay at once
 
     @property
     def redis(self) -> RedisRelay:
         """The relay in front of this worker's Redis."""
-        with self._lock:
-            found = self._relays.get("faults.redis")
-            if not isinstance(found, RedisRelay):
-                rules = Rules()
-                converse = partial(redis_conversation, rules)
-                front = self._in_front("redis", "faults.redis", converse)
-                found = RedisRelay(self, "faults.redis", *front, rules=rules)
-                self._made("redis", found)
-        return found
+        return self._in_front("redis", RedisRelay, redis_conversation)
 
     @property
     def postgres(self) -> PostgresRelay:
         """The relay in front of this worker's Postgres. TK602 in the isolation ``rollback``."""
-        with self._lock:
-            found = self._relays.get("faults.postgres")
-            if not isinstance(found, PostgresRelay):
-                rules = Rules()
-                converse = partial(postgres_conversation, rules)
-                front = self._in_front("database", "faults.postgres", converse)
-                found = PostgresRelay(self, "faults.postgres", *front, rules=rules)
-                self._made("database", found)
-        return found
+        return self._in_front("database", PostgresRelay, postgres_conversation)
 
     def proxy(self, host: str, port: int) -> Relay:
         """Return a relay in front of anything that listens; its bytes are not understood.
@@ -155,19 +140,24 @@ class Faults:
             loop.stop()
 
     def _in_front(
-        self, kind: str, name: str, converse: Callable[[], Conversation] | None = None
-    ) -> tuple[Station, Address, Routes]:
-        self.check(name)
-        address = self._around.address(kind)
-        station = self._station(name, address_of(address.host, address.port), converse)
-        return station, address, self._around.routes
-
-    def _made(self, kind: str, relay: RedisRelay | PostgresRelay) -> None:
-        self._relays[f"faults.{'redis' if kind == 'redis' else 'postgres'}"] = relay
-        provided.add(relay.host, relay.port)
-        self._around.routes.begin(relay.port)
-        relayed.add(relay.port, (relay.behind.host, relay.behind.port))
-        self._around.lead(kind, relay.address)
+        self, kind: str, make: type[_Relay], converse: Callable[[Rules], Conversation]
+    ) -> _Relay:
+        name = f"faults.{'redis' if kind == 'redis' else 'postgres'}"
+        with self._lock:
+            found = self._relays.get(name)
+            if isinstance(found, make):
+                return found
+            self.check(name)
+            behind, rules = self._around.address(kind), Rules()
+            server = address_of(behind.host, behind.port)
+            station = self._station(name, server, partial(converse, rules))
+            relay = make(self, name, station, behind, self._around.routes, rules=rules)
+            self._relays[name] = relay
+            provided.add(relay.host, relay.port)
+            self._around.routes.begin(relay.port)
+            relayed.add(relay.port, (behind.host, behind.port))
+            self._around.lead(kind, relay.address)
+            return relay
 
     def _station(
         self,

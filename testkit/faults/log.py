@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple, overload
 
+from testkit.faults.protocols.rules import Drop
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -106,15 +108,21 @@ class Log:
     def note_request(
         self, relay: str, connection: int, seconds: float, what: str, *, fault: Fault | None = None
     ) -> None:
-        """Note a request; the same again behind a fault is a retry."""
+        """Note a request; the same again behind a fault is a retry.
+
+        One that was dropped is not among those whose replies come.
+        """
         retry = 0
         if (relay, what) in self._struck:
             retry = self._struck[relay, what] = self._struck[relay, what] + 1
-        self._open.setdefault((relay, connection), []).append(what)
+        waiting = self._open.setdefault((relay, connection), [])
+        waiting.append(what)
         done = str(fault) if fault else None
         self._write(Entry(relay, connection, seconds, what, done, retry), what)
         if fault is not None:
             self._suspect(relay, connection)
+            if fault.rule is not None and isinstance(fault.rule.action, Drop):
+                waiting.pop()
 
     def note_reply(
         self, relay: str, connection: int, seconds: float, what: str, *, fault: Fault | None = None

@@ -9,12 +9,12 @@ import psycopg
 from psycopg import pq
 
 from testkit.core.messages import TestkitError
+from testkit.faults.kept_process import KeptProcess
 from testkit.servers.postgres import start_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from testkit.faults.redis_process import Keeper
     from testkit.faults.servers import Data
     from testkit.servers.postgres import Connection, PostgresServer
 
@@ -36,7 +36,7 @@ class Journalled(Protocol):
         """Go on with a server that was started again."""
 
 
-class PostgresProcess:
+class PostgresProcess(KeptProcess):
     """A program that testkit started for one process.
 
     ``database`` is made anew where data is lost; ``started`` is called when the server runs again.
@@ -50,21 +50,9 @@ class PostgresProcess:
         started: Callable[[], None],
     ) -> None:
         assert server.kept is not None
+        super().__init__(server, server.kept)
         self._server, self._kept = server, server.kept
         self._database, self._journalled, self._started = database, journalled, started
-
-    @property
-    def place(self) -> str:
-        """Host and port."""
-        return f"{self._server.host}:{self._server.port}"
-
-    def pause(self) -> None:
-        """Stop it where it stands, with every backend."""
-        self._kept.tell("pause")
-
-    def resume(self) -> None:
-        """Let it go on."""
-        self._kept.tell("resume")
 
     def kill(self, data: Data) -> None:
         """End it and every backend by SIGKILL. Raises TK642, TK643."""
@@ -111,24 +99,8 @@ class PostgresProcess:
         return problem or "somebody holds the log"
 
 
-class PostgresContainer:
+class PostgresContainer(KeptProcess):
     """A Postgres in a container: it can be paused, and its data, in RAM, go with its end."""
-
-    def __init__(self, server: PostgresServer, keeper: Keeper) -> None:
-        self._server, self._keeper = server, keeper
-
-    @property
-    def place(self) -> str:
-        """Host and port."""
-        return f"{self._server.host}:{self._server.port}"
-
-    def pause(self) -> None:
-        """Stop it where it stands, with every backend."""
-        self._keeper.tell("pause")
-
-    def resume(self) -> None:
-        """Let it go on."""
-        self._keeper.tell("resume")
 
     def kill(self, _data: Data) -> None:
         """Raise TK640."""

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from testkit.core.messages import TestkitError
+from testkit.faults.kept_process import KeptProcess
 from testkit.isolation.redis_link import Link
 from testkit.servers.programs.launch import not_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from testkit.faults.kept_process import Keeper
     from testkit.faults.servers import Data
     from testkit.servers.redis import RedisServer
 
-__all__ = ["Keeper", "RedisProcess"]
+__all__ = ["RedisProcess"]
 
 _SECONDS: Final = 5.0  # that it gets to write its data down
 # Longer than it may take: nothing may be acknowledged between the file and the end.
@@ -31,14 +33,7 @@ _START_SECONDS: Final = 30.0
 _PAUSE_SECONDS: Final = 0.01
 
 
-class Keeper(Protocol):
-    """What pauses, kills and starts the server."""
-
-    def tell(self, word: Literal["pause", "resume", "kill", "start"]) -> None:
-        """Do it, and return when it is done."""
-
-
-class RedisProcess:
+class RedisProcess(KeptProcess):
     """A Redis that testkit started, kept by ``keeper``; ``started`` is called when it runs again.
 
     ``forget`` removes the file in which it has saved its data, if there is one.
@@ -51,21 +46,9 @@ class RedisProcess:
         forget: Callable[[], None],
         started: Callable[[], None],
     ) -> None:
-        self._server, self._keeper = server, keeper
+        super().__init__(server, keeper)
+        self._server = server
         self._forget, self._started = forget, started
-
-    @property
-    def place(self) -> str:
-        """Host and port."""
-        return f"{self._server.host}:{self._server.port}"
-
-    def pause(self) -> None:
-        """Stop it where it stands, with what it forked."""
-        self._keeper.tell("pause")
-
-    def resume(self) -> None:
-        """Let it go on."""
-        self._keeper.tell("resume")
 
     def kill(self, data: Data) -> None:
         """End it by SIGKILL, the data in a file before where they are kept. Raises TK643."""

@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Engine
 
 from testkit.core.messages import TestkitError
+from testkit.faults.fault import Fault
 from testkit.faults.protocols.postgres_rules import PostgresRules
 from testkit.faults.protocols.redis_rules import RedisRules
 from testkit.faults.relay import Relay
 
 if TYPE_CHECKING:
-    import re
-    from collections.abc import Callable
-
     from testkit.core.addresses import Address
-    from testkit.faults.fault import Fault
     from testkit.faults.faults import Faults
-    from testkit.faults.protocols.postgres_rules import PostgresDeclaration
-    from testkit.faults.protocols.redis_rules import RedisDeclaration
     from testkit.faults.protocols.rules import Rule, Rules
     from testkit.faults.routes import Routes
     from testkit.faults.servers import ServerFaults
@@ -37,7 +32,10 @@ def speaks_tls(address: Address) -> bool:
 
 
 class _ServerRelay(Relay):
-    """A relay in front of a server whose address is known with user and password."""
+    """A relay in front of a server whose address is known with user and password.
+
+    ``request`` and ``reply`` choose what of its protocol is struck; over TLS that raises TK602.
+    """
 
     def __init__(
         self,
@@ -79,38 +77,17 @@ class _ServerRelay(Relay):
             raise TestkitError("TK601", call=f"{self._name}.route()", reason=reason)
 
 
-class RedisRelay(_ServerRelay):
-    """The relay in front of this worker's Redis."""
+class RedisRelay(_ServerRelay, RedisRules[Fault]):
+    """The relay in front of this worker's Redis: its network, its commands, itself."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        RedisRules.__init__(self, self._strike)
 
     @property
     def url(self) -> str:
         """The URL of the database, through the relay."""
         return self.address.url()
-
-    def request(
-        self,
-        name: str,
-        *,
-        key: str | bytes | None = None,
-        where: Callable[[list[bytes]], object] | None = None,
-    ) -> RedisDeclaration[Fault]:
-        """Choose a command by its name, in any case; "CLIENT KILL" with its subcommand.
-
-        ``key``: its first key or channel. ``where``: a function of its words, the name first; of a
-        command longer than 1 MiB those in its beginning. What is to happen to it, and to which of
-        those that match, say the methods of what is returned. Raises TK620; TK602 over TLS.
-        """
-        return RedisRules(self._strike).request(name, key=key, where=where)
-
-    def reply(
-        self,
-        name: str,
-        *,
-        key: str | bytes | None = None,
-        where: Callable[[list[bytes]], object] | None = None,
-    ) -> RedisDeclaration[Fault]:
-        """Choose the reply to such a command: one to a command sent before counts too."""
-        return RedisRules(self._strike).reply(name, key=key, where=where)
 
     def route(self, client: Any) -> None:
         """Lead a client of redis-py, sync or async, through the relay until the end of the test.
@@ -128,38 +105,16 @@ class RedisRelay(_ServerRelay):
         self._routes.clients.route(pool, self.port)
 
 
-class PostgresRelay(_ServerRelay):
-    """The relay in front of this worker's Postgres."""
+class PostgresRelay(_ServerRelay, PostgresRules[Fault]):
+    """The relay in front of this worker's Postgres: its network, its statements, itself."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        PostgresRules.__init__(self, self._strike)
 
     def url(self, driver: str | None = None) -> str:
         """Return the URL of the test's database: psycopg 3, ``asyncpg``, or ``libpq``."""
         return self.address.url(driver)
-
-    def request(
-        self,
-        name: str | None = None,
-        *,
-        table: str | None = None,
-        sql: str | re.Pattern[str] | None = None,
-    ) -> PostgresDeclaration[Fault]:
-        """Choose a statement by its first keyword, a table in it, or a regular expression.
-
-        In any case of letters. ``table`` is a word of the statement outside of constants and
-        comments, quoted or not; with its schema, if it is given with one. ``sql`` is searched in
-        the text that the client sent, at most its first 64 KiB. COMMIT means END too, ROLLBACK
-        ABORT, BEGIN START TRANSACTION. Raises TK620. Over TLS no rule strikes.
-        """
-        return PostgresRules(self._strike).request(name, table=table, sql=sql)
-
-    def reply(
-        self,
-        name: str | None = None,
-        *,
-        table: str | None = None,
-        sql: str | re.Pattern[str] | None = None,
-    ) -> PostgresDeclaration[Fault]:
-        """Choose the reply to such a statement: one to a statement sent before counts too."""
-        return PostgresRules(self._strike).reply(name, table=table, sql=sql)
 
     def route(self, engine: Any) -> None:
         """Lead an Engine or AsyncEngine through the relay until the end of the test.

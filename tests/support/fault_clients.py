@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -24,7 +25,7 @@ SOON: Final = 0.05
 _LATE: Final = 30.0
 
 
-class Client:
+class Client(ABC):
     """One connection. The synchronous ones block the test's loop, which the relay must stand."""
 
     #: What it raises where its connection is lost.
@@ -44,14 +45,15 @@ class Client:
         found: Relay = getattr(self.faults, self.server)
         return found
 
+    @abstractmethod
     async def open(self) -> None:
         """Connect."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def ask(self) -> str:
         """Return the word ``pong`` from the server."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def close(self) -> None:
         """Close it, whatever became of it."""
 

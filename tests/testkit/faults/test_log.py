@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from testkit.core.messages import TestkitError
 from testkit.faults.fault import Condition, Fault
 from testkit.faults.log import Log
+from testkit.faults.protocols.rules import Drop, Rule
 from testkit.faults.verdict import never_struck
 
 
@@ -42,6 +44,19 @@ def test_a_retry_that_was_answered_is_the_last_one() -> None:
     assert [e.retry for e in log if e.what == "request GET"] == [0, 1, 0]
 
 
+def test_a_request_that_was_dropped_has_not_got_the_reply_to_the_next_one() -> None:
+    log, dropped = Log(), rule()
+    dropped.rule = Rule("request('SET').dropped()", "request", "SET", Drop())
+    log.note_request("r", 1, 0.0, "request SET", fault=dropped)
+    log.note_request("r", 1, 0.0, "request GET")
+    log.note_reply("r", 1, 0.0, "reply to GET")
+    log.note_request("r", 1, 0.0, "request SET")
+    log.note_reply("r", 1, 0.0, "reply to SET")
+    log.note_request("r", 1, 0.0, "request SET")
+
+    assert [e.retry for e in log if e.what == "request SET"] == [0, 1, 0]
+
+
 def test_the_table_names_who_when_what_and_the_fault() -> None:
     log = Log()
     log.note("faults.redis", 2, 0.0015, "connected", fault=rule("faults.redis.silence()"))
@@ -73,3 +88,15 @@ def test_a_fault_that_never_struck_is_named_with_what_was_seen_instead() -> None
         "    nobody came to b",
     ]
     assert never_struck(declared[1:2], log) == ""
+
+
+def test_a_fault_whose_function_raised_is_named_with_its_error_though_it_struck() -> None:
+    broken = rule("a.request('SET', where=…).every().dropped()")
+    broken.rule = Rule("request('SET', where=…)", "request", "SET", Drop(), nth=None)
+    broken.rule.broken = TestkitError("TK629", rule=broken.rule.text, error="KeyError('a')")
+    broken.struck = 1
+    told = never_struck([("a", broken)], Log())
+
+    assert told.splitlines()[0].startswith("  a.request('SET', where=…).every().dropped()")
+    assert "TK629" in told
+    assert "KeyError('a')" in told
