@@ -91,6 +91,11 @@ OPTIONS: Final = (
     Option("seed", "count", None, (), "what generated values begin with, another one in each run"),
     Option("uuid_version", "text", "4", ("4", "7"), "which UUIDs factories make"),
     Option("profile_factories", "flag", False, (), "what factories cost, told behind the run"),
+    Option("record", "flag", None, (), "write a record of the run"),
+    Option("runs", "count", 50, (), "how many records are kept"),
+    Option("history", "text", ".testkit/history.sqlite", (), "where outcomes of runs are kept"),
+    Option("summary", "text", "causes", ("causes", "pytest"), "what a red run ends with"),
+    Option("fast_tracebacks", "flag", True, (), "draw tracebacks without parsing files anew"),
     Option("cache_dir", "text", None, (), "where templates and binaries are kept"),
 )
 _BY_KEY: Final = {option.key: option for option in OPTIONS}
@@ -131,6 +136,11 @@ class Settings:
     seed: int | None = None
     uuid_version: str = "4"
     profile_factories: bool = False
+    record: bool | None = None  # None: where the project has a table
+    runs: int = 50
+    history: str = field(default=".testkit/history.sqlite", repr=False)  # a URL holds a password
+    summary: str = "causes"
+    fast_tracebacks: bool = True
     cache_dir: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     unknown_variables: tuple[str, ...] = ()

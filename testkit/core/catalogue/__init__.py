@@ -14,13 +14,19 @@ from testkit.core.catalogue.commands import COMMANDS
 from testkit.core.catalogue.configuration import CONFIGURATION
 from testkit.core.catalogue.factories import FACTORIES
 from testkit.core.catalogue.faults import FAULTS
+from testkit.core.catalogue.history import HISTORY
 from testkit.core.catalogue.isolation import ISOLATION
+from testkit.core.catalogue.proof import PROOF
 from testkit.core.catalogue.protocol_faults import PROTOCOL_FAULTS
+from testkit.core.catalogue.record import RECORD
+from testkit.core.catalogue.reports import REPORTS
 from testkit.core.catalogue.rows import ROWS
 from testkit.core.catalogue.schema import SCHEMA
 from testkit.core.catalogue.server_faults import SERVER_FAULTS
 from testkit.core.catalogue.servers import SERVERS
 from testkit.core.catalogue.shared import SHARED
+from testkit.core.catalogue.tracebacks import TRACEBACKS
+from testkit.core.catalogue.triage import TRIAGE
 
 if TYPE_CHECKING:
     from testkit.core.catalogue.message import Message
@@ -39,6 +45,12 @@ PARTS: Final = (
     PROTOCOL_FAULTS,
     CLOCK,
     SERVER_FAULTS,
+    RECORD,
+    TRIAGE,
+    REPORTS,
+    HISTORY,
+    PROOF,
+    TRACEBACKS,
     COMMANDS,
 )
 CATALOGUE: Final[dict[str, Message]] = dict(sorted(pair for part in PARTS for pair in part.items()))

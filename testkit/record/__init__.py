@@ -1,0 +1,1 @@
+"""What a run leaves behind: its record, the evidence of its failures, its history."""

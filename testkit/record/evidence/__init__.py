@@ -1,0 +1,1 @@
+"""What is caught when a test fails: facts, never the user's code."""

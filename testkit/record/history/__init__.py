@@ -1,0 +1,1 @@
+"""The outcomes and durations of many runs, in one database."""

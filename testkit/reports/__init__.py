@@ -1,0 +1,1 @@
+"""From facts to texts: terminal, Markdown, HTML, JSON, GitHub, agents."""

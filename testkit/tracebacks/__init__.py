@@ -1,0 +1,1 @@
+"""Tracebacks drawn as pytest draws them, without parsing files anew."""

@@ -1,0 +1,1 @@
+"""From failures to causes: rules in data, merged evidence, stable ids."""

@@ -1,0 +1,1 @@
+"""What triage reads: run records, JUnit XML, pytest's report logs."""
