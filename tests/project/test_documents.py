@@ -103,7 +103,7 @@ PROJECTS = [
 
 def key_row(option: Option) -> str:
     """Return the row of the configuration table that this key must have."""
-    default = f"`{option.default}`" if option.default else "none"
+    default = f"`{str(option.default).lower()}`" if option.default else "none"
     values = ", ".join(f"`{choice}`" for choice in option.choices) or option.kind
     return (
         f"| `{option.key}` | {default} | {option.help} | {values}"
