@@ -169,10 +169,13 @@ class Hands:
 
     def _sleep(self, seconds: float) -> None:
         """Wait as long as it takes; hands that stand come along, or polling would never end."""
-        began = self._monotonic.now()
+        # This function, what stands for the built-in function; then who called it.
+        caller, began = sys._getframe(2), self._monotonic.now()
         builtin_function("sleep").real(seconds)
         # An event loop elsewhere goes by its own timers, which would come due too early.
-        if "monotonic" in self.standing and not self.loops_elsewhere():
+        if keeps_real_monotonic(_module_of(caller)) or self.loops_elsewhere():
+            return
+        if "monotonic" in self.standing:
             with self.lock:
                 # To there, not by as much: several threads may sleep at once.
                 left = began + round(seconds * SECOND) - self._monotonic.now()

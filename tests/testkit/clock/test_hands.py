@@ -142,6 +142,17 @@ def test_a_poll_with_a_deadline_ends_while_the_clock_stands(clock: Clock) -> Non
     assert polls in {5, 6}  # as the floats round
 
 
+def test_a_thread_that_does_nothing_but_sleep_takes_no_clock_along(clock: Clock) -> None:
+    clock.freeze()
+    before = monotonic()
+
+    thread = threading.Thread(target=time.sleep, args=(0.02,))
+    thread.start()
+    thread.join()
+
+    assert monotonic() == before
+
+
 def test_threads_that_sleep_at_once_take_the_clock_along_once(clock: Clock) -> None:
     clock.freeze()
     before = monotonic()
