@@ -141,6 +141,7 @@ class Hands:
 
     def _engage(self, name: HandName) -> None:
         if name == "wall" and self._travel is None:
+            self._wall.move(_travelled_ns())  # by time-machine, around this test
             self._travel = time_machine.travel(_real_wall_ns() / SECOND)
             self._traveller = self._travel.start()
             # time-machine asks its traveller; who asked decides what it is told.
@@ -196,6 +197,15 @@ def real_of(name: str) -> Callable[[], int]:
 
 def _module_of(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__", ""))
+
+
+def _travelled_ns() -> int:
+    """Return how far time-machine has travelled already."""
+    try:
+        real: int = _time_machine.original_time_ns()
+    except ValueError:  # nobody travels
+        return 0
+    return time.time_ns() - real
 
 
 def _real_wall_ns() -> int:
