@@ -227,7 +227,7 @@ _SYLLABLES: Final = [
 
 
 class Words:
-    """Gives names until none is left, then names with a number; none twice.
+    """Gives names, when none is left pairs of them; none twice.
 
     Half the seeds draw real nouns, half words that no dictionary has: what sorts failures by words
     that it knows must not be the better for it.
@@ -237,6 +237,7 @@ class Words:
         self.draw = draw
         self._given = {*keyword.kwlist, "app", "tests", "conftest"}
         invented = draw.random() < 0.5
+        self._parts = self._invented(120) if invented else _NOUNS
         self._nouns = self._invented(120) if invented else draw.sample(_NOUNS, len(_NOUNS))
         self._columns = draw.sample(_COLUMNS, len(_COLUMNS))
 
@@ -253,17 +254,13 @@ class Words:
         return self.draw.randint(11, 9999)
 
     def _next(self, names: list[str]) -> str:
-        while names:
-            name = names.pop()
+        while True:
+            name = names.pop() if names else "".join(self.draw.sample(self._parts, 2))
             if name not in self._given:
                 self._given.add(name)
                 return name
-        name = f"thing_{len(self._given)}"
-        self._given.add(name)
-        return name
 
     def _invented(self, count: int) -> list[str]:
-        words = {
+        return [
             "".join(self.draw.choices(_SYLLABLES, k=self.draw.randint(2, 4))) for _ in range(count)
-        }
-        return sorted(words, key=lambda word: (self.draw.random(), word))
+        ]
