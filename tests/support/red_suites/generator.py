@@ -106,8 +106,8 @@ def _placed(planted: Sequence[Planted], words: Words, draw: Random) -> dict[str,
         for one in planted
         for form in one.first
     ]
-    # pytest runs the folders of a folder behind its files, and both by name.
-    first = min(path for path in paths if path.count("/") == 1)
+    # pytest runs the files and the folders of a folder in one order, by name.
+    first = min(paths, key=lambda path: path.split("/"))
     files[first][:0] = early
     return {path: tests for path, tests in files.items() if tests}
 
