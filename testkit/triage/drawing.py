@@ -91,24 +91,6 @@ def _title(draft: Draft) -> str:
         more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
         values["what"] = ", ".join(shown[:_SHOWN]) + more
         values["value"] = ""
-    for other in (
-        "relation",
-        "my",
-        "named",
-        "pg",
-        "other",
-        "parent",
-        "refreshed",
-        "hba",
-        "kind",
-        "local",
-        "sqlite",
-        "three",
-        "field",
-    ):
-        if other in values:
-            first = draft.rule.title.partition("{")[2].partition("}")[0]
-            values.setdefault(first, values[other])
     title = draft.rule.title.format_map(values)
     return " ".join(title.split())[:_TITLE].rstrip(" :")
 

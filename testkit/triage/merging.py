@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from testkit.triage.rules import BY_ID
@@ -17,6 +18,8 @@ __all__ = ["merged"]
 
 # Rules whose failures can be effects of a default that was not set.
 _NONE_FAMILY: Final = frozenset((DEFAULT_NONE, "not-null", "validation"))
+_PARTS: Final = re.compile(r"[._ ,]+")
+_AFFIXES: Final = frozenset(("", "uq", "uix", "ux", "unique", "key", "idx", "ix"))
 _HEADS: Final = frozenset(("unique-violation", CONFLICT))
 
 
@@ -141,10 +144,45 @@ def _lacks_field(one: Draft) -> bool:
 
 def _near(one: Draft, heads: list[Draft]) -> list[Draft]:
     """Return the heads that one has a value in common with, or else those of the same files."""
-    same = [head for head in heads if one.also & head.also]
+    named = [head for head in heads if any(_names(one, what) for what in head.shown)]
+    same = named if len(named) == 1 else [head for head in heads if one.also & head.also]
     if same or _told_conflict(one):
         return same
     return [head for head in heads if one.files <= head.files]
+
+
+def _names(one: Draft, what: str) -> bool:
+    """Tell whether an answer names the table and the column of a constraint."""
+    parts = [part for part in _PARTS.split(what.lower()) if part not in _AFFIXES]
+    return len(parts) > 1 and all(part in one.also for part in parts)
+
+
+def _threaded(drafts: list[Draft]) -> list[Draft]:
+    """Take together, within a rule, what threads tie; a group's least thread is its key."""
+    others = [one for one in drafts if not one.threads or _id(one) in _NONE_FAMILY]
+    for rule in sorted({_id(one) for one in drafts if one not in others}):
+        for group in _tied([one for one in drafts if one.threads and _id(one) == rule]):
+            head = group[0]
+            for one in group[1:]:
+                head.take(one)
+            head.key = (min(head.threads, key=lambda thread: (thread.startswith("at:"), thread)),)
+            others.append(head)
+    return others
+
+
+def _id(draft: Draft) -> str:
+    return draft.rule.id if draft.rule else ""
+
+
+def _doubles(drafts: list[Draft]) -> list[Draft]:
+    """Take what a stand-in lacks to the stand-in that is known to be no session."""
+    for head in [one for one in drafts if _id(one) == "double-no-session"]:
+        drafts = _taken(
+            head,
+            drafts,
+            lambda one, key=head.key: _id(one) == "double-incomplete" and one.key == key,
+        )
+    return drafts
 
 
 def _alike(drafts: list[Draft]) -> list[Draft]:
@@ -172,4 +210,13 @@ def _taken(head: Draft, drafts: list[Draft], which: Callable[[Draft], bool]) -> 
     return left
 
 
-_STEPS: Final = (_import_twice, _later_mappers, _defaults, _only_default, _conflicts, _alike)
+_STEPS: Final = (
+    _threaded,
+    _doubles,
+    _import_twice,
+    _later_mappers,
+    _defaults,
+    _only_default,
+    _conflicts,
+    _alike,
+)

@@ -65,7 +65,8 @@ def found(*key: str, **values: str) -> Found:
 def says(pattern: str, *keys: str) -> Match:
     """Return a matcher: the pattern stands in what was said; its groups ``keys`` are the key.
 
-    All named groups are values of the title. Without ``keys``, every failure has the same key.
+    All named groups are values of the title; ``name2`` is another way to say ``name``. Without
+    ``keys``, every failure has the same key.
     """
     searched = re.compile(pattern, re.IGNORECASE)
 
@@ -73,7 +74,7 @@ def says(pattern: str, *keys: str) -> Match:
         hit = searched.search(said.text)
         if hit is None:
             return None
-        values = {name: value for name, value in hit.groupdict().items() if value}
+        values = {name.rstrip("0123456789"): told for name, told in hit.groupdict().items() if told}
         return Found(tuple(values.get(key, "").lower() for key in keys), values)
 
     return match

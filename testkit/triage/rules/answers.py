@@ -21,8 +21,14 @@ CONFLICT: Final = "conflict"
 LACKS_FIELD: Final = "answer-lacks-field"
 _STATUS: Final = re.compile(r"status|<Response|code|HTTP|\bresp|\br\b", re.IGNORECASE)
 _WHERE: Final = re.compile(r"where (?P<status>[1-5]\d\d) = ")
+_WORD: Final = re.compile(r"[A-Za-z_][\w.]{3,}")
 _RAISED: Final = re.compile(r"(?:error|Error) '(?P<status>[45]\d\d) |^(?P<other>[45]\d\d): ")
 _LOC: Final = re.compile(r"['\"]?loc['\"]?: ?\[?(?P<loc>[^\]}]+?)(?:\]|; )")
+_ON_BODIES: Final = frozenset(("IndexError", "JSONDecodeError", "KeyError", "TypeError", ""))
+_READS_ANSWER: Final = re.compile(
+    r"json\(|\.(?:text|content|body)\b|\b(?:resp|answer|reply|result|res|r)\w*\b"
+    r"|\.(?:delete|get|patch|post|put|request)\("
+)
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 _DETAIL: Final = re.compile(r"['\"]detail['\"]: ?(?P<quote>['\"])(?P<detail>.*?)(?P=quote)[,}]")
 
@@ -57,7 +63,8 @@ def _status(facts: Facts, said: Said) -> int:
     hit = _RAISED.search(said.text) if said.type in {"HTTPStatusError", "HTTPError"} else None
     if hit:
         return int(hit["status"] or hit["other"])
-    if answer and said.type in {"KeyError", "TypeError", "IndexError", "JSONDecodeError", ""}:
+    line = facts.test.text if facts.test else ""
+    if answer and (said.type in _ON_BODIES or _READS_ANSWER.search(line)):
         status = answer.get("status")
         return status if isinstance(status, int) else 0
     return 0
@@ -114,7 +121,9 @@ def _unprocessable(facts: Facts, said: Said) -> Found | None:
             facts.failure.file if not answer else "",
             what=route or "a request",
         )
-    return found(fields, route, what=f"{fields}" + (f" of {route}" if route else ""))
+    # Routes of one resource share the model: POST /things and PUT /things/{id}.
+    resource = route.partition("/")[2].partition("/{")[0]
+    return found(fields, resource, what=f"{fields}" + (f" of {route}" if route else ""))
 
 
 def _conflict(facts: Facts, said: Said) -> Found | None:
@@ -123,7 +132,9 @@ def _conflict(facts: Facts, said: Said) -> Found | None:
     detail = _detail(facts, said)
     if detail:
         told = f": {detail[:120]}"
-        return Found((without_values(detail)[:160], ""), {"told": told}, also=_literals(detail))
+        given = text_of((facts.answer or {}).get("request_body"))
+        also = _literals(detail) | _literals(given) | frozenset(_WORD.findall(detail))
+        return Found((without_values(detail)[:160], ""), {"told": told}, also=also)
     return found("", facts.failure.file, told="")
 
 

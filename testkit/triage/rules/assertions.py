@@ -28,10 +28,18 @@ _PATTERN: Final = re.compile(
     r"Regex pattern did not match\.?\s*\n\s*(?:Expected regex|Regex): (?P<wanted>.+)\n"
     r"\s*(?:Actual message|Input): (?P<told>.+)"
 )
+_METHOD: Final = re.compile(
+    r"where False = <built-in method \w+ of str[^>]*>\(['\"](?P<wanted>.*?)['\"]\)\n"
+    r"\s*\+\s*where [^\n]*> = ['\"](?P<told>[^\n]*)['\"]\.\w+"
+)
+_DRAWN: Final = re.compile(r"^\s*(?P<side>[-+]) (?!where )(?P<text>\S[^\n]*)$", re.MULTILINE)
+_WORDS: Final = re.compile(r"[^\W\d_]{2,}")
 _RAISE: Final = re.compile(r"DID NOT (?P<what>RAISE|WARN)[^<('\"\w]*(?P<type>.*)")
 _LIKE: Final = 0.6
 _MOST: Final = 200
 _WORD: Final = 4
+_FEW: Final = 3
+_FOUR: Final = 4
 
 
 def _changed(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -101,25 +109,53 @@ def _timing(facts: Facts, said: Said) -> Found | None:
     return found("") if _NUMBER.search(compared.left) and _NUMBER.search(compared.right) else None
 
 
-def _drifted(facts: Facts, said: Said) -> Found | None:
+def _told(facts: Facts, said: Said) -> tuple[str, str]:
+    """Return the text that was wanted and the one that was told, "" and "" where it is no text."""
     hit = _PATTERN.search(said.text)
     if hit:
-        told = hit["told"].strip()
-        return found(without_variables(told)[:_MOST].lower(), told=told[:120])
+        return hit["wanted"].strip(), hit["told"].strip().strip("'\"")
+    hit = _METHOD.search(said.text)
+    if hit:
+        return hit["wanted"], hit["told"]
     compared = facts.compared
     if compared is None or compared.operator not in {"==", "in"}:
-        return None
+        return "", ""
     left, right = compared.left.strip(), compared.right.strip()
     if not (_QUOTED.match(left) and _QUOTED.match(right)):
-        return None
-    left, right = left[1:-1][:_MOST], right[1:-1][:_MOST]
+        return "", ""
+    if compared.operator == "in":
+        return left[1:-1], right[1:-1]
+    # pytest shortens the two sides, and draws them whole in the lines below.
+    whole = dict(_DRAWN.findall(said.text))
+    return whole.get("+", left[1:-1]), whole.get("-", right[1:-1])
+
+
+def _drifted(facts: Facts, said: Said) -> Found | None:
+    wanted, told = (one[:_MOST] for one in _told(facts, said))
     # A message has words; of single words nobody can tell whether one drifted from the other.
-    if " " not in left or " " not in right:
+    if " " not in told or not _common(wanted, told):
         return None
-    if SequenceMatcher(None, left.lower(), right.lower()).ratio() < _LIKE:
-        return None
-    masked = sorted(without_variables(side).lower() for side in (left, right))
-    return found(*masked, told=left[:120])
+    # Which side is the code's is not told by `==`: what two failures have in common is.
+    sides = (told,) if _METHOD.search(said.text) or _PATTERN.search(said.text) else (wanted, told)
+    threads = {thread for side in sides for thread in _threads(side)}
+    return Found((min(threads, default=told),), {"told": told[:120]}, frozenset(threads))
+
+
+def _common(one: str, other: str) -> bool:
+    """Tell whether two texts are wordings of one message."""
+    words = [{word.lower() for word in _WORDS.findall(side)} for side in (one, other)]
+    if len(words[0] & words[1]) >= 1 and min(map(len, words)) <= _FEW:
+        return True
+    return SequenceMatcher(None, one.lower(), other.lower()).ratio() >= _LIKE
+
+
+def _threads(text: str) -> Iterator[str]:
+    """Give four words that follow each other, of all: values between them differ by the test."""
+    words = _WORDS.findall(without_variables(text).lower())
+    if len(words) <= _FOUR:
+        yield "text:" + " ".join(words)
+    for at in range(len(words) - _FOUR + 1):
+        yield "text:" + " ".join(words[at : at + _FOUR])
 
 
 def _snapshot(facts: Facts, said: Said) -> Found | None:

@@ -114,9 +114,8 @@ RULES: Final = (
         "Await it.",
         says(
             r"coroutine '(?P<name>[\w.<>]+)' was never awaited"
-            r"|'(?P<type>coroutine)' object (?:has no|is not)",
+            r"|'(?P<name2>coroutine)' object (?:has no|is not)",
             "name",
-            "type",
         ),
         cues=("coroutine",),
     ),
@@ -143,9 +142,8 @@ RULES: Final = (
         "Import or define it.",
         says(
             r"name '(?P<name>\w+)' is not defined"
-            r"|local variable '(?P<local>\w+)'",
+            r"|local variable '(?P<name2>\w+)'",
             "name",
-            "local",
         ),
         cues=("is not defined", "local variable"),
         types=frozenset(("NameError", "UnboundLocalError")),

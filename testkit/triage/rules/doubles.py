@@ -19,8 +19,10 @@ __all__ = ["RULES"]
 _MOCK: Final = r"(?:Async|Magic|NonCallableMagic|NonCallable|Property)?Mock"
 _USED: Final = re.compile(
     rf"'{_MOCK}'|object {_MOCK} can't be used|type {_MOCK}\b|input_type={_MOCK}\b|<{_MOCK} "
-    rf"|\b{_MOCK} object|not {_MOCK}\b"
+    rf"|\b{_MOCK} object|not \"?{_MOCK}\b"
 )
+# A name that a call of the test's line is given, and nothing beside it.
+_GIVEN: Final = re.compile(r"\w\(([a-z_]\w{3,})\)")
 _MOCK_LACKS: Final = re.compile(r"Mock object has no attribute '(?P<name>\w+)'")
 _TARGET: Final = re.compile(r"^(?P<target>.+?) does not have the attribute '(?P<name>\w+)'")
 _CALLS: Final = re.compile(
@@ -73,12 +75,19 @@ def _used(facts: Facts, said: Said) -> Found | None:
     named = re.search(r"<\w+ (?:name='(?P<name>[^']+)'|spec='(?P<spec>[^']+)')", said.text)
     if not name and named:
         name = named["name"] or named["spec"]
-    place = facts.place or ("" if name else facts.base)
-    return found(
-        name or place,
-        where,
-        what=name or f"in {place}",
-        place=where if ":" in where else "",
+    # The mock itself, not what hangs on it: a.b() is an answer of a.
+    name = re.split(r"[.(\[]", name)[0]
+    threads = {f"mock:{name}"} if name else set()
+    if facts.place:
+        threads.add(f"at:{facts.place}")
+    given = _GIVEN.findall(facts.test.text) if facts.test else []
+    if len(set(given)) == 1:
+        threads.add(f"mock:{given[0]}")
+    place = facts.place or facts.base
+    return Found(
+        (name or place,),
+        {"what": name or f"in {place}", "place": where if ":" in where else ""},
+        frozenset(threads),
     )
 
 

@@ -29,9 +29,7 @@ _FOREIGN: Final = re.compile(
     r"violates foreign key constraint \"(?P<constraint>[^\"]+)\"|FOREIGN KEY constraint failed"
     r"|a foreign key constraint fails.*?CONSTRAINT `(?P<my>[^`]+)`"
 )
-_TABLE: Final = re.compile(
-    r"(?:INSERT INTO|UPDATE|DELETE FROM) \"?(?P<table>[\w.]+)", re.IGNORECASE
-)
+_TABLE: Final = re.compile(r"(?:INSERT INTO|UPDATE|FROM) \"?(?P<table>[\w.]+)", re.IGNORECASE)
 _BAD_UUID: Final = re.compile(
     r"badly formed hexadecimal UUID string"
     r"|invalid input syntax for type uuid: \"(?P<value>[^\"]*)\""
@@ -125,6 +123,16 @@ def _number_for_uuid(facts: Facts, said: Said) -> Found | None:
     return found(double, what=double)
 
 
+def _text_for_uuid(facts: Facts, said: Said) -> Found | None:
+    if not re.search(r"'str' object has no attribute 'hex'|\bexpected UUID, got str", said.text):
+        return None
+    hit = _TABLE.search(_sql(facts, "statement") or facts.failure.message)
+    threads = {f"table:{hit['table'].lower()}"} if hit else set()
+    if facts.place:
+        threads.add(f"at:{facts.place}")
+    return Found(("",), {"what": hit["table"] if hit else ""}, frozenset(threads))
+
+
 def _bad_uuid(_: Facts, said: Said) -> Found | None:
     hit = _BAD_UUID.search(said.text)
     return found("", value=hit["value"] or hit["other"] or "") if hit else None
@@ -190,9 +198,8 @@ RULES: Final = (
         "The value is beyond the integer type of the column.",
         "Use a smaller value, or a wider type in a migration.",
         says(
-            r"(?P<what>(?:small|big)?int(?:eger)?) out of range|(?P<field>numeric field overflow)",
+            r"(?P<what>(?:small|big)?int(?:eger)?) out of range|(?P<what2>numeric field overflow)",
             "what",
-            "field",
         ),
         cues=("out of range", "field overflow"),
         types=frozenset(("NumericValueOutOfRange", "NumericValueOutOfRangeError", "DataError")),
@@ -214,7 +221,7 @@ RULES: Final = (
         "The column is a Uuid: SQLAlchemy wants the object, not its text, in `==`, in `get`, in"
         " values and in constructors.",
         "Give `uuid.UUID(…)`: in the code for what comes from outside, in tests for literals.",
-        says(r"'str' object has no attribute 'hex'|\bexpected UUID, got str"),
+        _text_for_uuid,
         cues=("attribute 'hex'", "expected UUID"),
         mend="test",
         kinds=("sql",),

@@ -20,11 +20,9 @@ RULES: Final = (
         ' (`schema = "alembic"`).',
         says(
             r"no such table: (?P<table>[\w.]+)"
-            r"|relation \"(?P<relation>[\w.]+)\" does not exist"
-            r"|Table '(?P<my>[\w.]+)' doesn't exist",
+            r"|relation \"(?P<table2>[\w.]+)\" does not exist"
+            r"|Table '(?P<table3>[\w.]+)' doesn't exist",
             "table",
-            "relation",
-            "my",
         ),
         cues=("no such table", "relation ", "doesn't exist"),
         kinds=_SQL,
@@ -35,13 +33,10 @@ RULES: Final = (
         "The model has a column that no migration adds, or the database is of an older schema.",
         "Write the migration that adds it, and make the test databases anew.",
         says(
-            r"no such column: (?P<column>[\w.]+)|has no column named (?P<named>\w+)"
-            r"|column \"?(?P<pg>[\w.]+)\"?(?: of relation \"[\w.]+\")? does not exist"
-            r"|Unknown column '(?P<my>[\w.]+)'",
+            r"no such column: (?P<column>[\w.]+)|has no column named (?P<column2>\w+)"
+            r"|column \"?(?P<column3>[\w.]+)\"?(?: of relation \"[\w.]+\")? does not exist"
+            r"|Unknown column '(?P<column4>[\w.]+)'",
             "column",
-            "named",
-            "pg",
-            "my",
         ),
         cues=("column",),
         kinds=_SQL,
@@ -64,9 +59,8 @@ RULES: Final = (
         says(
             r"(?P<what>(?:function|type|operator|schema|sequence|extension|index|collation) "
             r"\"?[\w.]+)[^\n]* (?:does not exist|is not available)"
-            r"|no such (?P<kind>function: \w+)",
+            r"|no such (?P<what2>function: \w+)",
             "what",
-            "kind",
         ),
         cues=("does not exist", "no such function", "is not available"),
         kinds=_SQL,
@@ -114,9 +108,8 @@ RULES: Final = (
         "Restore the file, or make the database anew.",
         says(
             r"Can't locate revision identified by '(?P<revision>[^']+)'"
-            r"|Revision (?P<other>\w+) referenced from",
+            r"|Revision (?P<revision2>\w+) referenced from",
             "revision",
-            "other",
         ),
         cues=("revision", "Revision"),
     ),

@@ -83,9 +83,11 @@ def _refused(facts: Facts, said: Said) -> Found | None:
     if not _REFUSED.search(said.text) and said.type != "ConnectionRefusedError":
         return None
     address = _told(facts, said)
-    client = "" if address else _client(facts)
-    where = address or (f"the address that {client} was given" if client else "the address")
-    return found(address, client, where=where)
+    if address:
+        return found(address, where=address)
+    # Nothing tells the address: the module that connects stands for it.
+    file = facts.project.path if facts.project else ""
+    return found("", file, where=f"the address that {file or 'a client'} connects to")
 
 
 def _unresolved(facts: Facts, said: Said) -> Found | None:
@@ -173,11 +175,9 @@ RULES: Final = (
         "Use the address that testkit gives; look which variable wins.",
         says(
             r"password authentication failed for user \"?(?P<user>\w+)"
-            r"|no pg_hba.conf entry for .*?user \"(?P<hba>\w+)\""
-            r"|Access denied for user '(?P<my>\w+)'",
+            r"|no pg_hba.conf entry for .*?user \"(?P<user2>\w+)\""
+            r"|Access denied for user '(?P<user3>\w+)'",
             "user",
-            "hba",
-            "my",
         ),
         cues=("authentication failed", "pg_hba", "Access denied"),
     ),

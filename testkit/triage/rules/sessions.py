@@ -50,9 +50,8 @@ RULES: Final = (
         " set `expire_on_commit=False`.",
         says(
             r"Instance <(?P<name>\w+) at .*? is not bound to a Session"
-            r"|Parent instance <(?P<parent>\w+) at",
+            r"|Parent instance <(?P<name2>\w+) at",
             "name",
-            "parent",
         ),
         cues=("not bound to a Session",),
     ),
@@ -64,9 +63,8 @@ RULES: Final = (
         "Keep ids in wide fixtures, not objects, or make the row in a `@testkit.shared` fixture.",
         says(
             r"(?:Instance '<(?P<name>\w+) at .*has been deleted"
-            r"|Could not refresh instance '<(?P<refreshed>\w+) at)",
+            r"|Could not refresh instance '<(?P<name2>\w+) at)",
             "name",
-            "refreshed",
         ),
         cues=("has been deleted", "Could not refresh instance"),
     ),

@@ -207,11 +207,9 @@ RULES: Final = (
         "A dict, list, enum or mock is given as a parameter for a column of another type.",
         "Give the column its type (JSON, Enum), or convert the value.",
         says(
-            r"can't adapt type '(?P<type>\w+)'|type '(?P<sqlite>\w+)' is not supported"
-            r"|cannot adapt type '(?P<three>\w+)'",
+            r"can't adapt type '(?P<type>\w+)'|type '(?P<type2>\w+)' is not supported"
+            r"|cannot adapt type '(?P<type3>\w+)'",
             "type",
-            "sqlite",
-            "three",
         ),
         cues=("adapt type", "is not supported"),
         kinds=("sql",),
