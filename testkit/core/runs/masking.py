@@ -64,14 +64,21 @@ def without_secrets(text: str) -> str:
     if "://" in text:
         text = _URL_PASSWORD.sub(rf"\g<head>{MASK}", text)
     # Looking for fixed words first costs a hundredth of the patterns: most texts have none.
-    if any(beginning in text for beginning in _TOKENS_BEGIN):
+    if _has(text, _TOKENS_BEGIN):
         text = _KNOWN_TOKEN.sub(MASK, text)
     lowered = text.lower()
     if "bearer" in lowered or "basic" in lowered:
         text = _BEARER.sub(rf"\g<head>{MASK}", text)
-    if any(part in lowered for part in _TELLING_PARTS):
+    if _has(lowered, _TELLING_PARTS):
         text = _ASSIGNED.sub(_masked, text)
     return text
+
+
+def _has(text: str, parts: tuple[str, ...]) -> bool:
+    for part in parts:  # a generator would take three times as long # noqa: SIM110
+        if part in text:
+            return True
+    return False
 
 
 def _masked(found: re.Match[str]) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from xml.parsers import expat
 
@@ -209,25 +208,44 @@ class _Reader:
         subtests = len(failed) if all(part[0] == "failure" for part in failed) else 0
         for place, (element, attributes, drawn) in enumerate(failed, 1):
             subtest = f"{place}" if place < subtests else ""
-            failure = self._failure(nodeid, element, attributes, drawn, subtest=subtest)
-            if collecting:
-                failure = _collected(failure)
+            failure = self._failure(
+                nodeid,
+                element,
+                attributes,
+                drawn,
+                collecting=collecting,
+                subtest=subtest,
+                logs=logs,
+                seconds=_seconds(case.get("time")),
+            )
             self._into.tested(nodeid, failure.outcome)
-            self._into.failed(_with(failure, logs, _seconds(case.get("time"))))
+            self._into.failed(failure)
 
     def _failure(
-        self, nodeid: str, element: str, attributes: dict[str, str], drawn: str, *, subtest: str
+        self,
+        nodeid: str,
+        element: str,
+        attributes: dict[str, str],
+        drawn: str,
+        *,
+        collecting: bool,
+        subtest: str,
+        logs: tuple[Evidence, ...],
+        seconds: float,
     ) -> Failure:
         message = attributes.get("message", "")
-        phase: Phase = "call"
+        phase: Phase = "collect" if collecting else "call"
         if found := _PHASE.fullmatch(message):
             phase = "setup" if found[1] == "setup" else "teardown"
             message = found[2]
         masked = self._into.masked
-        text = masked(drawn.strip("\n"))
-        message = masked(message[:4_000])
+        drawn = drawn.strip("\n")
+        text = masked(drawn)
+        message = message[:4_000]
+        if text != drawn or message not in drawn:
+            message = masked(message)
         chain = self._chain(text, message, attributes.get("type", ""))
-        if chain and (not message or chain[0].type.endswith("FixtureLookupError")):
+        if chain and (not message or collecting or chain[0].type.endswith("FixtureLookupError")):
             message = _first(chain)
         key = chain, phase
         if key not in self._shown:
@@ -239,9 +257,10 @@ class _Reader:
             outcome="error" if element == "error" else "failed",
             message=message,
             chain=chain,
-            evidence=self._shown[key],
+            evidence=(*self._shown[key], *logs) if logs else self._shown[key],
             text=text,
             subtest=subtest,
+            seconds=seconds,
         )
 
     def _chain(self, text: str, message: str, kind: str) -> tuple[Raised, ...]:
@@ -264,17 +283,8 @@ def _told(message: str, kind: str) -> tuple[Raised, ...]:
     return unwrapped((Raised(name, rest),))
 
 
-def _collected(failure: Failure) -> Failure:
-    message = _first(failure.chain) if failure.chain else failure.message
-    return replace(failure, phase="collect", message=message)
-
-
 def _first(chain: tuple[Raised, ...]) -> str:
     return f"{chain[0].type}: {chain[0].message}".removeprefix(": ")
-
-
-def _with(failure: Failure, logs: tuple[Evidence, ...], seconds: float) -> Failure:
-    return replace(failure, evidence=(*failure.evidence, *logs), seconds=seconds)
 
 
 def _seconds(told: str | None) -> float:

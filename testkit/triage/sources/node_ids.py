@@ -15,6 +15,8 @@ _FILES: Final = re.compile(
     r"(?:^|[\s\"])((?:[\w.@+-]+/)*[\w.@+-]+\.py)(?=:\d|\", line )", re.MULTILINE
 )
 
+_MOST_ASKED: Final = 20
+
 
 class NodeIds:
     """Rebuilds ``tests/test_shop.py::TestOpen::test_it[a]`` from what JUnit XML tells.
@@ -26,6 +28,8 @@ class NodeIds:
     def __init__(self, is_file: Callable[[str], bool] | None = None) -> None:
         self._is_file = is_file
         self._files: dict[str, tuple[str, tuple[str, ...]] | None] = {}
+        self._shown: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._asked: dict[str, int] = {}
         self.guessed = 0
 
     def of(self, classname: str, name: str, *, file: str = "", text: str = "") -> str:
@@ -37,7 +41,7 @@ class NodeIds:
             return self._under(file.replace("\\", "/"), dotted, name if classname else "")
         found = self._found(dotted)
         if found is None and text:
-            found = _shown(dotted, text)
+            found = self._shown_in(dotted, text)
         if found is None:
             self.guessed += 1
             found = _spelt(dotted)
@@ -52,6 +56,15 @@ class NodeIds:
             parts = dotted.split(".")
             rest = ".".join(parts[parts.index(last) + 1 :]) if last in parts else ""
         return "::".join((file, *filter(None, rest.split(".")), *((name,) if name else ())))
+
+    def _shown_in(self, dotted: str, text: str) -> tuple[str, tuple[str, ...]] | None:
+        """Look into the tracebacks of a class name until one tells, but not into thousands."""
+        asked = self._asked.get(dotted, 0)
+        if dotted not in self._shown and asked < _MOST_ASKED:
+            self._asked[dotted] = asked + 1
+            if (found := _shown(dotted, text)) is not None:
+                self._shown[dotted] = found
+        return self._shown.get(dotted)
 
     def _found(self, dotted: str) -> tuple[str, tuple[str, ...]] | None:
         """Look for the file: the longest beginning of the name that is one."""

@@ -56,7 +56,7 @@ def run_from(paths: Sequence[Path], *, root: Path | None = None) -> ReadRun:
     as another one can. Raises TK700 for what is no file, else TK701, TK702 or TK703 where no file
     could be read.
     """
-    run = _empty(root)
+    run: Gathered | None = None
     forms: set[Form] = set()
     refused: list[TestkitError] = []
     for path in paths:
@@ -68,9 +68,12 @@ def run_from(paths: Sequence[Path], *, root: Path | None = None) -> ReadRun:
             refused.append(error)
             continue
         forms.add(form)
-        run.add(read)
-    if refused and not forms:
-        raise refused[0]
+        if run is None:
+            run = read
+        else:
+            run.add(read)
+    if run is None:
+        raise refused[0] if refused else ValueError("no path was given")
     for why in refused:
         run.complete = False
         run.lacking(f"{Path(str(why.values['path'])).name} was left out: {_first(why)}")

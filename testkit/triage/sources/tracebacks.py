@@ -23,7 +23,7 @@ _CONTEXT: Final = "During handling of the above exception, another exception occ
 _LINKED: Final = re.compile(rf"^({re.escape(_CAUSE)}|{re.escape(_CONTEXT)})$", re.MULTILINE)
 # Such as "shop/core.py:8: in wrap", then "shop/core.py:3: ValueError", and nothing behind it.
 _PLACE: Final = re.compile(
-    r"^(?P<path>(?:[A-Za-z]:)?[^\s:>][^\n:]*):(?P<line>\d{1,7}):"
+    r"^(?P<path>(?:[A-Za-z]:)?[^\s:>][^\n:]*+):(?P<line>\d{1,7}):"
     r"(?: in (?P<function>[^\n]+)|[ ]?(?P<type>[A-Za-z_][\w.]*)?)[ ]?$",
     re.MULTILINE,
 )
