@@ -24,7 +24,8 @@ _TYPED: Final = re.compile(
     re.DOTALL,
 )
 _COMPARISON: Final = re.compile(
-    r"^(?:E +)?(?:AssertionError: )?assert (?P<left>.+?) "
+    r"^(?:E +)?(?:AssertionError: )?assert "
+    r"(?P<left>'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"|.+?) "
     r"(?P<operator>==|!=|<=|>=|<|>|not in|in|is not|is) (?P<right>.+)$",
     re.MULTILINE,
 )

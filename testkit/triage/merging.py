@@ -162,9 +162,13 @@ def _threaded(drafts: list[Draft]) -> list[Draft]:
     others = [one for one in drafts if not one.threads or _id(one) in _NONE_FAMILY]
     for rule in sorted({_id(one) for one in drafts if one not in others}):
         for group in _tied([one for one in drafts if one.threads and _id(one) == rule]):
-            head = group[0]
-            for one in group[1:]:
-                head.take(one)
+            head = next((one for one in group if one.proof), None)
+            if head is None:
+                others += group
+                continue
+            for one in group:
+                if one is not head:
+                    head.take(one)
             head.key = (min(head.threads, key=lambda thread: (thread.startswith("at:"), thread)),)
             others.append(head)
     return others

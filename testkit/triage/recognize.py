@@ -27,8 +27,10 @@ def recognize(facts: Facts) -> tuple[Rule, Found] | None:
     own = facts.own
     for rule in _rules_of(own.type, first=False):
         hit = _tried(rule, facts, own)
-        if hit:
+        if hit and hit.proof:
             return rule, hit
+        if hit and unproven is None:
+            unproven = rule, hit
     return unproven
 
 
@@ -39,7 +41,6 @@ def _tried(rule: Rule, facts: Facts, said: Said) -> Found | None:
             if cue in text:
                 break
         else:
-            # A message may be only in the text of the source, or only in the evidence.
             return None
     return rule.match(facts, said)
 
