@@ -180,13 +180,15 @@ def _id(draft: Draft) -> str:
 
 def _doubles(drafts: list[Draft]) -> list[Draft]:
     """Take what a stand-in lacks to the stand-in that is known to be no session."""
-    for head in [one for one in drafts if _id(one) == "double-no-session"]:
-        drafts = _taken(
-            head,
-            drafts,
-            lambda one, key=head.key: _id(one) == "double-incomplete" and one.key == key,
-        )
-    return drafts
+    heads = {one.key: one for one in drafts if _id(one) == "double-no-session"}
+    left = []
+    for one in drafts:
+        head = heads.get(one.key) if _id(one) == "double-incomplete" else None
+        if head is None:
+            left.append(one)
+        else:
+            head.take(one)
+    return left
 
 
 def _alike(drafts: list[Draft]) -> list[Draft]:

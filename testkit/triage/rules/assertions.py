@@ -28,6 +28,7 @@ _PATTERN: Final = re.compile(
     r"Regex pattern did not match\.?\s*\n\s*(?:Expected regex|Regex): (?P<wanted>.+)\n"
     r"\s*(?:Actual message|Input): (?P<told>.+)"
 )
+_LETTERS: Final = re.compile(r"[a-z]{3,}")
 _CALLED: Final = re.compile(r"\b([a-z_]\w*)\.[a-z_]\w*\(")
 _METHOD: Final = re.compile(
     r"where False = <built-in method \w+ of str[^>]*>\(['\"](?P<wanted>.*?)['\"]\)\n"
@@ -58,8 +59,9 @@ def _leaked(facts: Facts, said: Said) -> Found | None:
             continue
         told = told or _seen(facts, said)
         first, *others = name.lower().split("_")
+        words = set(_LETTERS.findall(told))
         named = name.lower() in told or any(
-            len(word) >= _WORD and word in told for word in others or [first]
+            word in words or (len(word) >= _WORD and word in told) for word in others or [first]
         )
         # The first word is often that of the whole project: alone it proves nothing.
         if named or (len(first) >= _WORD and first in told):
