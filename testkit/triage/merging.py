@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from testkit.triage.effects import explained
 from testkit.triage.rules import BY_ID
 from testkit.triage.rules.answers import CONFLICT, LACKS_FIELD
 from testkit.triage.rules.values import DEFAULT_NONE
@@ -241,5 +242,6 @@ _STEPS: Final = (
     _defaults,
     _only_default,
     _conflicts,
+    explained,
     _alike,
 )
