@@ -120,7 +120,7 @@ def _is(draft: Draft, rule: str) -> bool:
 
 def _seen(draft: Draft) -> list[Failure]:
     """Return some failures of a draft that still have their evidence."""
-    return [failure for _, failure in draft.whole[:3]]
+    return draft.earliest(3)
 
 
 def _taken(

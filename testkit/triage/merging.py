@@ -36,6 +36,18 @@ def _order(draft: Draft) -> tuple[str, tuple[str, ...], list[str]]:
     return (draft.rule.id if draft.rule else "~", draft.key, sorted(draft.threads))
 
 
+def _fields(drafts: list[Draft]) -> list[Draft]:
+    """Take an answer 422 of which no field is told to the only one of its resource that tells."""
+    refused = [one for one in drafts if _id(one) == "unprocessable" and one.key[0]]
+    gone: set[int] = set()
+    for one in refused:
+        heads = [head for head in refused if head.key[0] == one.key[0] and head.key[1]]
+        if not one.key[1] and len(heads) == 1:
+            heads[0].take(one)
+            gone.add(id(one))
+    return [one for one in drafts if id(one) not in gone]
+
+
 def _defaults(drafts: list[Draft]) -> list[Draft]:
     """Take together what is None for one reason: what shares an attribute, object or place."""
     family = [one for one in drafts if one.rule and one.rule.id in _NONE_FAMILY and one.threads]
@@ -124,7 +136,10 @@ def _conflicts(drafts: list[Draft]) -> list[Draft]:
         for one in drafts:
             near = _near(one, heads) if step(one) else []
             if len(near) == 1:
+                # What the head is known by stays what it was itself.
+                also = set(near[0].also)
                 near[0].take(one)
+                near[0].also = also
             else:
                 left.append(one)
         drafts = left
@@ -221,6 +236,7 @@ def _taken(head: Draft, drafts: list[Draft], which: Callable[[Draft], bool]) -> 
 _STEPS: Final = (
     _threaded,
     _doubles,
+    _fields,
     _import_twice,
     _later_mappers,
     _defaults,

@@ -74,7 +74,7 @@ def _none_accesses(facts: Facts, said: Said) -> Iterator[tuple[str, str, bool]]:
     if "NoneType" not in said.text:
         return
     frame = facts.root.frames[-1] if facts.root and facts.root.frames else None
-    line = frame.text if frame and frame.owner in {"project", "test"} else facts.line
+    line = frame.text[:400] if frame and frame.owner in {"project", "test"} else facts.line
     lacks = _NO_ATTRIBUTE.search(said.text)
     if lacks:
         line = re.sub(rf"\.{re.escape(lacks['name'])}\b(?:\([^)]*\))?", " ", line)
@@ -90,7 +90,7 @@ def _made(facts: Facts) -> set[str]:
         for raised in facts.failure.chain
         for frame in raised.frames
         if frame.owner in {"test", "project"}
-        for hit in _MADE.finditer(frame.text)
+        for hit in _MADE.finditer(frame.text[:400])
     }
 
 
