@@ -157,14 +157,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--project")
     arguments = parser.parse_args()
-    rows, details = [], []
+    rows = []
     for project in PROJECTS:
         if arguments.project in (None, project.package.partition("==")[0]):
             row, detail = _judged(project, arguments.folder.resolve())
             rows.append(row)
-            details.append(f"\n{project.package}\n{detail}")
+            print(f"{project.package}\n{detail}\n", flush=True)
     print(f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}")
-    print("\n".join(rows + details))
+    print("\n".join(rows))
 
 
 def _judged(project: Project, folder: Path) -> tuple[str, str]:
@@ -242,9 +242,9 @@ def _run(
             raise SystemExit(f"{change.path} does not hold the text of {change.label!r} once")
         path.write_text(text.replace(change.old, change.new))
     subprocess.run(
-        [str(python), "-m", "pytest", "-q", "--tb=short", "--testkit-record", *project.options],
+        [str(python), "-m", "pytest", "-q", "--tb=native", "--testkit-record", *project.options],
         cwd=copy,
-        env={**os.environ, "PYTHONPATH": str(copy / project.source)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(copy / project.source), str(_ROOT)])},
         stdout=subprocess.DEVNULL,
         timeout=900,
         check=False,
