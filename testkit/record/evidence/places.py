@@ -11,7 +11,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import testkit
 from testkit.core.runs.failure import Frame
 from testkit.record.evidence.texts import told
 
@@ -27,7 +26,7 @@ Tracebacks = list["TracebackType"]
 _FIRST: Final = 5
 _LAST: Final = 25
 _LIBRARY: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-_TESTKIT: Final = f"{Path(testkit.__file__).parent}{os.sep}"
+_TESTKIT: Final = f"{Path(__file__).parents[2]}{os.sep}"
 _PYTHON: Final = tuple(
     {
         f"{Path(path).resolve()}{os.sep}"
