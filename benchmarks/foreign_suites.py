@@ -74,10 +74,16 @@ PROJECTS: Final = (
         options=("-W", "default"),
         changes=(
             Change(
-                "the default database has no engine",
-                "src/flask_sqlalchemy/session.py",
-                "        if None in engines:\n            return engines[None]\n",
-                "",
+                "the instance folder is not made",
+                "src/flask_sqlalchemy/extension.py",
+                "os.makedirs(app.instance_path, exist_ok=True)",
+                "pass",
+            ),
+            Change(
+                "pages are not counted",
+                "src/flask_sqlalchemy/pagination.py",
+                "            total = self._query_count()\n",
+                "            total = None\n",
             ),
             Change(
                 "table names keep their capitals",
