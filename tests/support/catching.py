@@ -44,7 +44,11 @@ class Caught:
 
 
 def caught_of(
-    function: Callable[[], object], *, nodeid: str = "tests/test_it.py::test_it", when: Any = "call"
+    function: Callable[[], object],
+    *,
+    nodeid: str = "tests/test_it.py::test_it",
+    when: Any = "call",
+    seconds: float = 10,
 ) -> Caught:
     """Run a function that fails and return what is caught of it."""
     root = Path(__file__).parents[2]
@@ -53,4 +57,4 @@ def caught_of(
     call = pytest.CallInfo.from_call(function, when)
 
     assert call.excinfo is not None
-    return Caught(*caught(item, call, SimpleNamespace(when=when)))
+    return Caught(*caught(item, call, SimpleNamespace(when=when), seconds=seconds))

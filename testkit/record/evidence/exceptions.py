@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any, Final
 
+from testkit.record.evidence.refusals import refusal
 from testkit.record.evidence.safely import (
     attributes,
     is_a,
@@ -75,28 +76,43 @@ def tracebacks_of(error: BaseException) -> Tracebacks:
 def message_of(error: BaseException, places: Places) -> str:
     """Return the message: by ``str`` only where no code of the project or of values takes part."""
     args: tuple[object, ...] = _ARGS.__get__(error)
+    known = _known(error, args, places)
+    if known is not None:
+        return known
+    owner = next(cls for cls in mro(type(error)) if "__str__" in namespace(cls))
+    speaks = namespace(owner)["__str__"]
+    # Of a library in C, nobody knows what it draws.
+    if type(speaks) is types.WrapperDescriptorType and "." not in type_name(owner):
+        plain = is_plain(args) and _is_plain_system_error(error)
+        return str(speaks.__get__(error)())[:_MOST] if plain else _joined(args)
+    if type(speaks) is types.FunctionType and (said := _said_by(speaks, error, places)):
+        return said
+    if not args:
+        held = attributes(error)
+        texts = (held[name] for name in _SPEAKING if type(held.get(name)) is str)
+        return str(next(texts, ""))[:_MOST]
+    return _joined(args)
+
+
+def _known(error: BaseException, args: tuple[object, ...], places: Places) -> str | None:
+    """Return the message of what draws values that it holds, without these; else None."""
     if members_of(error):
         return str.__str__(_GROUP_MESSAGE.__get__(error))
     if is_a(error, _SQLALCHEMY):
         return _joined(args[:1])
-    speaks = next((found for c in mro(type(error)) if (found := namespace(c).get("__str__"))), None)
-    if type(speaks) is types.WrapperDescriptorType:
-        plain = is_plain(args) and _is_plain_system_error(error)
-        return str(speaks.__get__(error)())[:_MOST] if plain else _joined(args)
-    held = attributes(error)
-    if (
-        type(speaks) is types.FunctionType
-        and places.owner(speaks.__code__.co_filename) in {"library", "python"}
-        and is_plain(args)
-        and all(is_plain(value) for value in held.values())
-    ):
-        said = speaks(error)
-        return said[:_MOST] if type(said) is str else _joined(args)
-    if not args:
-        for name in _SPEAKING:
-            if type(text := held.get(name)) is str:
-                return text[:_MOST]
-    return _joined(args)
+    return refusal(error, places)
+
+
+def _said_by(speaks: types.FunctionType, error: BaseException, places: Places) -> str:
+    """Return what a library's own code makes of nothing but plain values, else nothing."""
+    if places.owner(speaks.__code__.co_filename) not in {"library", "python"}:
+        return ""
+    if not is_plain(_ARGS.__get__(error)):
+        return ""
+    if not all(is_plain(value) for value in attributes(error).values()):
+        return ""
+    said = speaks(error)
+    return said[:_MOST] if type(said) is str else ""
 
 
 def _is_plain_system_error(error: BaseException) -> bool:

@@ -78,17 +78,21 @@ class Places:
         """Return the places: the first and the last ones where they are many."""
         if len(tracebacks) > _FIRST + _LAST:
             tracebacks = tracebacks[:_FIRST] + tracebacks[-_LAST:]
-        return tuple(self._frame(one) for one in tracebacks)
+        last = len(tracebacks) - 1
+        return tuple(self._frame(one, last=n == last) for n, one in enumerate(tracebacks))
 
-    def _frame(self, one: TracebackType) -> Frame:
+    def _frame(self, one: TracebackType, *, last: bool) -> Frame:
         code = one.tb_frame.f_code
         path, line = code.co_filename, one.tb_lineno or 0
+        owner = self.owner(path)
+        # Reading a library's files takes longer than all the rest.
+        tells = line and (last or owner in {"test", "project"})
         return Frame(
             path=self.relative(path),
             line=line,
             function=code.co_name,
-            text=told(linecache.getline(path, line).strip(), 300) if line else "",
-            owner=self.owner(path),
+            text=told(linecache.getline(path, line).strip(), 300) if tells else "",
+            owner=owner,
         )
 
     def own(self, tracebacks: Iterable[TracebackType]) -> Tracebacks:

@@ -34,6 +34,7 @@ _MODULE: Final = type.__dict__["__module__"]
 _QUALNAME: Final = type.__dict__["__qualname__"]
 _MRO: Final = type.__dict__["__mro__"]
 _NAMESPACE: Final = type.__dict__["__dict__"]
+_BUILTIN_DESCRIPTORS: Final = (types.GetSetDescriptorType, types.MemberDescriptorType)
 _SCALARS: Final = frozenset(
     (type(None), bool, int, float, complex, str, bytes, timedelta, date, Decimal, UUID)
 )
@@ -78,9 +79,11 @@ def attributes(thing: object) -> dict[str, Any]:
         if descriptor is None:
             continue
         # A property of that name is somebody's code.
-        if type(descriptor) is not types.GetSetDescriptorType:
+        if type(descriptor) not in _BUILTIN_DESCRIPTORS:
             return {}
         found = descriptor.__get__(thing)
+        if not any(one is dict for one in mro(type(found))):
+            return {}
         return {
             key: value
             for key, value in islice(dict.items(found), 1_000)

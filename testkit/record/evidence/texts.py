@@ -43,11 +43,16 @@ def told_value(name: str, value: str, most: int = 200) -> str:
 class Budget:
     """What one failure may cost: characters that are told, and seconds of looking."""
 
-    __slots__ = ("_until", "characters")
+    __slots__ = ("_seconds", "_until", "characters")
 
     def __init__(self, characters: int, seconds: float) -> None:
         self.characters = characters
+        self._seconds = seconds
         self._until = _now() + seconds
+
+    def restart(self) -> None:
+        """Begin to count the seconds anew."""
+        self._until = _now() + self._seconds
 
     @property
     def spent(self) -> bool:
