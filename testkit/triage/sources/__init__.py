@@ -1,1 +1,1 @@
-"""What triage reads: run records, JUnit XML, pytest's report logs."""
+"""What triage reads: run records, JUnit XML, report logs; told apart by what is in the file."""
