@@ -52,7 +52,9 @@ class Station:
         self._log = log
         self._began = now()
         self.conditions = Conditions(random.Random(seed))  # noqa: S311 - jitter
-        self._held = HeldPort()  # also while nothing listens: nobody else gets the port
+        # Also while nothing listens nobody else gets the port. Nor does anybody by chance when the
+        # relay is gone: what was made through it is led on to the server by this port.
+        self._held = HeldPort(apart=True)
         self.port = self._held.port
         self._listener: socket.socket | None = None
         self._filters: dict[Fault, DropFilter | FullBacklog] = {}
