@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from testkit.core.messages import TestkitError
-from testkit.core.runs.lines import VERSION
+from testkit.core.runs.lines import VERSION, failure_from
 from testkit.core.runs.masking import without_secrets
 from testkit.pytest_plugin.catching import ATTRIBUTE, cut, plain
+from testkit.pytest_plugin.causes_table import MOST
 from testkit.record.files import remove_old
 from testkit.record.surroundings import Commit, masked_arguments, surroundings
 from testkit.record.writer import RecordWriter
@@ -21,6 +23,8 @@ from testkit.record.writer import RecordWriter
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from testkit.core.runs.failure import Failure
 
 __all__ = ["Recording"]
 
@@ -48,6 +52,7 @@ class Recording:
         self._cut = ""
         self._writer: RecordWriter | None = None
         self._ended = False
+        self.failures: list[Failure] = []
         self.note = ""
         self.is_red = False
         now = datetime.now(UTC)
@@ -91,18 +96,18 @@ class Recording:
             return
         self._collected.add(known)
         self._count(report.nodeid, "error")
-        self._write(
-            {
-                "kind": "collect",
-                "nodeid": report.nodeid,
-                "file": report.nodeid.partition("::")[0],
-                "worker": _worker(report),
-                "phase": "collect",
-                "outcome": "error",
-                **facts,
-                "text": text,
-            }
-        )
+        line = {
+            "kind": "collect",
+            "nodeid": report.nodeid,
+            "file": report.nodeid.partition("::")[0],
+            "worker": _worker(report),
+            "phase": "collect",
+            "outcome": "error",
+            **facts,
+            "text": text,
+        }
+        self._write(line)
+        self._keep(line)
 
     def worker(self, name: str, what: str, **more: str) -> None:
         """Write what befell a worker of xdist."""
@@ -136,10 +141,15 @@ class Recording:
             return
         self._release(test)
         self._write(line)
+        self._keep(line)
 
     def cut_by(self, reason: str) -> None:
         """Note why fewer tests run than were selected."""
         self._cut = self._cut or reason
+
+    def counts(self) -> dict[str, int]:
+        """Return how many tests had which outcome, the worst of each."""
+        return dict(Counter(self._outcomes.values()))
 
     def finish(self, exitstatus: int) -> None:
         """Write the last line; twice is once."""
@@ -148,9 +158,7 @@ class Recording:
         self._ended = True
         for test in list(self._held):
             self._release(test)
-        counts: dict[str, int] = {}
-        for outcome in self._outcomes.values():
-            counts[outcome] = counts.get(outcome, 0) + 1
+        counts = self.counts()
         self.is_red = bool(counts.get("failed") or counts.get("error"))
         line: dict[str, Any] = {
             "kind": "end",
@@ -220,6 +228,14 @@ class Recording:
             if teardown is not None:
                 line["teardown"] = round(teardown, 6)
             self._write(line)
+
+    def _keep(self, line: dict[str, Any]) -> None:
+        """Keep a failure for the table at the end; what was run again is none yet."""
+        if line["outcome"] not in {"failed", "error"} or line.get("sums"):
+            return
+        failure = failure_from(line)
+        if failure is not None and len(self.failures) < MOST:
+            self.failures.append(failure)
 
     def _count(self, nodeid: str, outcome: str) -> None:
         known = self._outcomes.get(nodeid)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from testkit.pytest_plugin import causes_table
 from testkit.pytest_plugin.catching import Catching
 from testkit.pytest_plugin.recording import Recording
 
@@ -24,6 +25,7 @@ class RecordingHooks:
         self, config: pytest.Config, settings: Settings, *, run: str, seed: int | None
     ) -> None:
         self._config = config
+        self._summary = settings.summary
         self._catching: Catching | None = None
         self.recording: Recording | None = None
         if not hasattr(config, "workerinput"):
@@ -135,6 +137,10 @@ class RecordingHooks:
         recording = self.recording
         if recording is None:
             return
+        if self._summary == "causes":
+            causes_table.write(
+                terminalreporter, self._config, recording.failures, recording.counts()
+            )
         if recording.note:
             terminalreporter.write_line(recording.note)
         elif recording.path is not None and (recording.is_red or self._config.get_verbosity() > 0):

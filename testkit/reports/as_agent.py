@@ -24,6 +24,7 @@ __all__ = ["MOST", "render"]
 
 MOST: Final = 32_000
 _TESTS: Final = 5
+_SHORT: Final = 80  # of a title where there are many
 _LONGEST: Final = 300  # of a node id in a command
 #: How much of each cause is told, from all to the least: title, tests, evidence lines, traceback.
 _DEPTHS: Final = (
@@ -38,7 +39,7 @@ _DEPTHS: Final = (
 def render(triage: Triage, *, limit: int | None = None, most: int = MOST) -> str:
     """Return the text; with many causes each is told in fewer words, none is left out.
 
-    Only where the shortest form of all causes does not fit either, the last ones are counted.
+    Where a line for each does not fit either, the last ones are counted.
     """
     causes = triage.causes[:limit] if limit else triage.causes
     word = _word(triage)
@@ -51,17 +52,22 @@ def render(triage: Triage, *, limit: int | None = None, most: int = MOST) -> str
         text = "\n".join([head, *told_of])
         if len(text) <= most:
             return text
-    kept = [head]
-    size = len(head)
-    for number, one in enumerate(told_of):
-        size += len(one) + 1
-        if size > most - 200:
+    return "\n".join([head, "", *_shortest(causes, word, most - len(head) - 300)])
+
+
+def _shortest(causes: tuple[Cause, ...], word: str, room: int) -> list[str]:
+    """Return a line for each cause, and of those for which there is no room the number."""
+    lines: list[str] = []
+    for number, cause in enumerate(causes):
+        about = f"{one_line(cause.title, most=_SHORT)} at {one_line(cause.place, most=_SHORT)}"
+        line = f"{one_line(cause.id)} {len(cause.failures)} {kind_of(cause)}: {about}"
+        room -= len(line) + 2
+        if room < 0:
             left = causes[number:]
-            ids = " ".join(one_line(cause.id) for cause in left[:10])
-            kept.append(f"\n{plural(len(left), 'more cause')} without room: {ids} …")
-            break
-        kept.append(one)
-    return "\n".join(kept)
+            ids = " ".join(one_line(one.id) for one in left[:10])
+            return [*_fenced(lines, word), f"{plural(len(left), 'more cause')} without room: {ids}"]
+        lines.append(line)
+    return _fenced(lines, word)
 
 
 def _head(triage: Triage, word: str) -> str:
