@@ -22,7 +22,7 @@ from tests.support.causes_told import many_causes, some_causes
 if TYPE_CHECKING:
     from testkit.core.runs.causes import Triage
 
-GOLDEN: Final = Path(__file__).with_name("golden")
+GOLDEN: Final = Path(__file__).parents[2] / "support" / "golden_reports"
 CASES: Final[dict[str, tuple[Form, dict[str, Any]]]] = {
     "text.txt": ("text", {}),
     "text-narrow.txt": ("text", {"width": 40}),
