@@ -21,7 +21,8 @@ _WHOLE: Final = 50
 _SYMPTOMS: Final = 400
 _PLACES: Final = 400
 
-Place = tuple[str, int]
+# Whether it is only the second best, path and line.
+Place = tuple[bool, str, int]
 SortKey = tuple[int, str, str, str, int, str, str]
 
 
@@ -69,7 +70,7 @@ class Draft:
         self.files.add(failure.file)
         if len(self.symptoms) < _SYMPTOMS or symptom in self.symptoms:
             self.symptoms[symptom] += 1
-        if place[0] and (len(self.places) < _PLACES or place in self.places):
+        if place[1] and (len(self.places) < _PLACES or place in self.places):
             self.places[place] += 1
         if what := values.get("what"):
             self.shown.add(what)

@@ -109,7 +109,7 @@ def _place(draft: Draft) -> str:
         return told
     if not draft.places:
         return ""
-    (path, line), _ = min(draft.places.items(), key=lambda pair: (-pair[1], pair[0]))
+    (_, path, line), _ = min(draft.places.items(), key=lambda pair: (pair[0][0], -pair[1], pair[0]))
     return f"{path}:{line}"
 
 

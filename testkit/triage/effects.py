@@ -101,13 +101,13 @@ def _silent_servers(drafts: list[Draft]) -> list[Draft]:
     heads = [one for one in drafts if _is(one, "service-timeout") and one.key[0]]
     if len({one.key for one in heads}) != 1:
         return drafts
-    files = {path for one in heads for path, _ in one.places}
+    files = {path for one in heads for _, path, _ in one.places}
     return _taken(
         drafts,
         heads[:1],
         lambda one: _is(one, "service-timeout") or _is(one, "server-error"),
         lambda one, _: (
-            {path for path, _ in one.places} <= files
+            {path for _, path, _ in one.places} <= files
             if _is(one, "service-timeout")
             else bool(_TIMEOUT.search(one.values.get("told", "")))
         ),

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from testkit.core.runs.causes import Cause
-    from testkit.core.runs.failure import Failure, Frame
+    from testkit.core.runs.failure import Failure
+    from testkit.triage.drafts import Place
     from testkit.triage.rule import Found, Rule
 
 __all__ = ["triage"]
@@ -89,11 +90,13 @@ def _draft(rule: Rule | None, hit: Found | None, unknown: tuple[str, ...]) -> Dr
     return Draft(rule, hit.key, hit.values, set(hit.threads), hit.proof, unknown)
 
 
-def _where(facts: Facts, rule: Rule | None) -> tuple[str, int]:
-    frame: Frame | None = facts.project or facts.test
+def _where(facts: Facts, rule: Rule | None) -> Place:
+    """Return where to mend it: in the project below the test, or where tests do it in the test."""
+    best, other = facts.project, facts.test
     if rule is not None and rule.mend == "test":
-        frame = facts.test or facts.project
-    return (frame.path, frame.line) if frame else ("", 0)
+        best, other = other, best
+    frame = best or other
+    return (best is None, frame.path, frame.line) if frame else (True, "", 0)
 
 
 def _symptom(kind: str, first: str) -> str:
