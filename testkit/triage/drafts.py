@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from testkit.core.runs.failure import Raised
+from testkit.core.runs.failure import Failure, Raised
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from testkit.core.runs.failure import Failure
     from testkit.triage.rule import Rule
 
 __all__ = ["Draft", "Place", "sort_key"]
@@ -113,4 +112,17 @@ def _thinned(failure: Failure) -> Failure:
     if not failure.chain and not failure.evidence and not failure.text:
         return failure
     chain = tuple(Raised(one.type, one.message[:200], one.link) for one in failure.chain[-1:])
-    return replace(failure, message=failure.message[:300], chain=chain, evidence=(), text="")
+    return Failure(
+        failure.nodeid,
+        failure.file,
+        failure.phase,
+        failure.outcome,
+        failure.message[:300],
+        chain,
+        worker=failure.worker,
+        order=failure.order,
+        attempt=failure.attempt,
+        final=failure.final,
+        subtest=failure.subtest,
+        seconds=failure.seconds,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from testkit.core.runs.signature import innermost
 
@@ -24,7 +24,8 @@ _TYPED: Final = re.compile(
     re.DOTALL,
 )
 _COMPARISON: Final = re.compile(
-    r"^(?:E +)?(?:AssertionError: )?assert (?P<left>.+?) "
+    r"^(?:E +)?(?:AssertionError: )?assert "
+    r"(?P<left>'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"|.+?) "
     r"(?P<operator>==|!=|<=|>=|<|>|not in|in|is not|is) (?P<right>.+)$",
     re.MULTILINE,
 )
@@ -70,7 +71,17 @@ class Compared:
 class Facts:
     """What is known of one failure, unwrapped. Nothing is looked up elsewhere."""
 
-    __slots__ = ("_said", "evidence", "failure", "project", "root", "test")
+    __slots__ = (
+        "_compared",
+        "_said",
+        "evidence",
+        "failure",
+        "own",
+        "project",
+        "root",
+        "status",
+        "test",
+    )
 
     def __init__(self, failure: Failure) -> None:
         self.failure = failure
@@ -83,9 +94,20 @@ class Facts:
         # From the innermost exception outwards: what was raised deepest says where it hurt.
         for raised in (self.root, *reversed(failure.chain)) if self.root else ():
             self._look_at(raised)
+        # The innermost exception itself.
+        self.own = (
+            _unwrapped(self.root.type, self.root.message)
+            if self.root
+            else _unwrapped("", failure.message)
+        )
+        # The status of the answer that the test did not want; the rules about answers look once.
+        self.status: int | None = None
         self._said: tuple[Said, ...] | None = None
+        self._compared: Compared | Literal[False] | None = False
 
     def _look_at(self, raised: Raised) -> None:
+        if self.project and self.test:
+            return
         for frame in reversed(raised.frames):
             if frame.owner == "project" and self.project is None:
                 self.project = frame
@@ -106,13 +128,6 @@ class Facts:
         return frame.text if frame else ""
 
     @property
-    def own(self) -> Said:
-        """The innermost exception itself."""
-        if self.root is None:
-            return _unwrapped("", self.failure.message)
-        return _unwrapped(self.root.type, self.root.message)
-
-    @property
     def effect(self) -> bool:
         """Whether the exception only shows that something else had gone wrong before."""
         return self.own.type in _EFFECTS
@@ -130,6 +145,11 @@ class Facts:
     @property
     def compared(self) -> Compared | None:
         """The comparison of a failed assertion, None where there is none."""
+        if self._compared is False:
+            self._compared = self._compare()
+        return self._compared
+
+    def _compare(self) -> Compared | None:
         for one in self.evidence.get("assertion", ()):
             if one.get("operator"):
                 return Compared(

@@ -162,9 +162,13 @@ def _threaded(drafts: list[Draft]) -> list[Draft]:
     others = [one for one in drafts if not one.threads or _id(one) in _NONE_FAMILY]
     for rule in sorted({_id(one) for one in drafts if one not in others}):
         for group in _tied([one for one in drafts if one.threads and _id(one) == rule]):
-            head = group[0]
-            for one in group[1:]:
-                head.take(one)
+            head = next((one for one in group if one.proof), None)
+            if head is None:
+                others += group
+                continue
+            for one in group:
+                if one is not head:
+                    head.take(one)
             head.key = (min(head.threads, key=lambda thread: (thread.startswith("at:"), thread)),)
             others.append(head)
     return others
@@ -176,13 +180,15 @@ def _id(draft: Draft) -> str:
 
 def _doubles(drafts: list[Draft]) -> list[Draft]:
     """Take what a stand-in lacks to the stand-in that is known to be no session."""
-    for head in [one for one in drafts if _id(one) == "double-no-session"]:
-        drafts = _taken(
-            head,
-            drafts,
-            lambda one, key=head.key: _id(one) == "double-incomplete" and one.key == key,
-        )
-    return drafts
+    heads = {one.key: one for one in drafts if _id(one) == "double-no-session"}
+    left = []
+    for one in drafts:
+        head = heads.get(one.key) if _id(one) == "double-incomplete" else None
+        if head is None:
+            left.append(one)
+        else:
+            head.take(one)
+    return left
 
 
 def _alike(drafts: list[Draft]) -> list[Draft]:

@@ -18,34 +18,48 @@ def recognize(facts: Facts) -> tuple[Rule, Found] | None:
     """Return the rule and what it found, None where no rule knows the failure."""
     unproven: tuple[Rule, Found] | None = None
     for said in facts.said:
-        for rule in _rules_of(said.type, first=True):
-            hit = _tried(rule, facts, said)
+        for rule in _cued(said, first=True):
+            hit = rule.match(facts, said)
             if hit and hit.proof:
                 return rule, hit
             if hit and unproven is None:
                 unproven = rule, hit
     own = facts.own
-    for rule in _rules_of(own.type, first=False):
-        hit = _tried(rule, facts, own)
-        if hit:
+    for rule in _cued(own, first=False):
+        hit = rule.match(facts, own)
+        if hit and hit.proof:
             return rule, hit
+        if hit and unproven is None:
+            unproven = rule, hit
     return unproven
 
 
-def _tried(rule: Rule, facts: Facts, said: Said) -> Found | None:
-    if rule.cues:
-        text = said.text
-        for cue in rule.cues:
-            if cue in text:
-                break
-        else:
-            # A message may be only in the text of the source, or only in the evidence.
-            return None
-    return rule.match(facts, said)
+# Many failures say the very same: what was found for one holds for all.
+@lru_cache(maxsize=8_192)
+def _cued(said: Said, *, first: bool) -> tuple[Rule, ...]:
+    """Return the rules that may know what was said, in the order of the table."""
+    always, cues = _rules_of(said.type, first=first)
+    text = said.text
+    places = set(always)
+    for cue, fitting in cues:
+        if cue in text:
+            places.update(fitting)
+    table = FIRST if first else THEN
+    return tuple(table[place] for place in sorted(places))
 
 
 @lru_cache(maxsize=2_000)
-def _rules_of(kind: str, *, first: bool) -> tuple[Rule, ...]:
-    return tuple(
-        rule for rule in (FIRST if first else THEN) if not rule.types or kind in rule.types
-    )
+def _rules_of(
+    kind: str, *, first: bool
+) -> tuple[tuple[int, ...], tuple[tuple[str, tuple[int, ...]], ...]]:
+    """Return the rules for this type that are always tried, and those of each cue, by place."""
+    always: list[int] = []
+    cues: dict[str, list[int]] = {}
+    for place, rule in enumerate(FIRST if first else THEN):
+        if rule.types and kind not in rule.types:
+            continue
+        if not rule.cues:
+            always.append(place)
+        for cue in rule.cues:
+            cues.setdefault(cue, []).append(place)
+    return tuple(always), tuple((cue, tuple(places)) for cue, places in cues.items())

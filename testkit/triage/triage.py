@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import gc
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from testkit.core.runs.causes import Triage
-from testkit.core.runs.masking import without_variables
 from testkit.triage.drafts import Draft
 from testkit.triage.drawing import cause_of
 from testkit.triage.facts import Facts
 from testkit.triage.merging import merged
 from testkit.triage.recognize import recognize
-from testkit.triage.unknown import unknown_key
+from testkit.triage.unknown import MOST, masked, unknown_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from testkit.core.runs.causes import Cause
     from testkit.core.runs.failure import Failure, Frame
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["triage"]
 
-_SYMPTOM: Final = 160
 _ALSO: Final = 2_000
 
 
@@ -41,8 +40,9 @@ def triage(
     without evidence and frames, so that memory does not grow with what they hold.
     """
     drafts: dict[tuple[object, ...], Draft] = {}
-    for failure in failures:
-        _place(failure, drafts)
+    with _uncollected():
+        for failure in failures:
+            _place(failure, drafts)
     causes = [cause_of(draft) for draft in merged(drafts.values())]
     return Triage(
         causes=tuple(sorted(causes, key=_rank)),
@@ -51,6 +51,18 @@ def triage(
         title=title,
         complete=complete,
     )
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep Python from looking for cycles: there are none, and it takes a third of the time."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def _place(failure: Failure, drafts: dict[tuple[object, ...], Draft]) -> None:
@@ -84,9 +96,8 @@ def _where(facts: Facts, rule: Rule | None) -> tuple[str, int]:
     return (frame.path, frame.line) if frame else ("", 0)
 
 
-@lru_cache(maxsize=4_096)
 def _symptom(kind: str, first: str) -> str:
-    text = without_variables(first[:_SYMPTOM])
+    text = masked(first[:MOST])
     return f"{kind}: {text}" if kind and kind != "AssertionError" else text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from testkit.core.runs.masking import without_variables
@@ -10,14 +11,20 @@ from testkit.core.runs.masking import without_variables
 if TYPE_CHECKING:
     from testkit.triage.facts import Facts
 
-__all__ = ["unknown_key"]
+__all__ = ["MOST", "masked", "unknown_key"]
 
 _QUOTED: Final = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"")
-_MOST: Final = 200
+MOST: Final = 200
 _WORDS: Final = re.compile(r"[A-Za-z]{3,}")
 _BARE: Final = frozenset(
     ("assert", "none", "true", "false", "not", "and", "path", "time", "uuid", "hex", "address")
 )
+
+
+@lru_cache(maxsize=8_192)
+def masked(text: str) -> str:
+    """Return the text without what varies; most failures of a run say one of a few things."""
+    return without_variables(text)
 
 
 def unknown_key(facts: Facts) -> tuple[str, ...]:
@@ -28,7 +35,7 @@ def unknown_key(facts: Facts) -> tuple[str, ...]:
     cause of its own test, whatever the parameters.
     """
     own = facts.own
-    first = without_variables(own.first[:_MOST])
+    first = masked(own.first[:MOST])
     place = facts.place
     if place:
         return (own.type, _QUOTED.sub("'…'", first).casefold(), place)

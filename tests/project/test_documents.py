@@ -19,6 +19,7 @@ from testkit.core.options import OPTIONS, Option, flag, variable
 from testkit.doctor.groups import ALL_RULES
 from testkit.isolation.server_commands import FIRST_WORDS, REFUSED, server_command
 from testkit.pytest_plugin import fixtures
+from testkit.triage.rules import ALL
 from tests.cos.asgi import client_of
 from tests.support.suites import Suite
 
@@ -127,6 +128,13 @@ def test_the_table_of_rules_is_the_one_in_the_code() -> None:
     expected = [f"| {rule.code} | {rule.severity} | {rule.title} |" for rule in ALL_RULES.values()]
 
     assert rows(DOCS / "commands.md", "`testkit doctor`") == expected
+
+
+def test_the_table_of_named_causes_is_the_one_in_the_code() -> None:
+    causes = sorted(ALL, key=lambda rule: rule.id)
+    expected = [f"| `{rule.id}` | {rule.title} | {rule.fix} |" for rule in causes]
+
+    assert rows(DOCS / "triage.md", "The causes that have a name") == expected
 
 
 def test_the_table_of_fixtures_names_every_fixture_with_its_scope() -> None:

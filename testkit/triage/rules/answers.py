@@ -44,6 +44,12 @@ def _literals(text: str) -> frozenset[str]:
 
 def _status(facts: Facts, said: Said) -> int:
     """Return the status of the answer that the test did not want, 0 where none is told."""
+    if facts.status is None:
+        facts.status = _looked_at(facts, said)
+    return facts.status
+
+
+def _looked_at(facts: Facts, said: Said) -> int:
     answer = facts.answer
     compared = facts.compared
     if compared and compared.operator in {"==", "in", "is"}:

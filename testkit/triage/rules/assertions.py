@@ -28,6 +28,8 @@ _PATTERN: Final = re.compile(
     r"Regex pattern did not match\.?\s*\n\s*(?:Expected regex|Regex): (?P<wanted>.+)\n"
     r"\s*(?:Actual message|Input): (?P<told>.+)"
 )
+_LETTERS: Final = re.compile(r"[a-z]{3,}")
+_CALLED: Final = re.compile(r"\b([a-z_]\w*)\.[a-z_]\w*\(")
 _METHOD: Final = re.compile(
     r"where False = <built-in method \w+ of str[^>]*>\(['\"](?P<wanted>.*?)['\"]\)\n"
     r"\s*\+\s*where [^\n]*> = ['\"](?P<told>[^\n]*)['\"]\.\w+"
@@ -51,25 +53,42 @@ def _changed(facts: Facts) -> Iterator[tuple[str, str]]:
 
 
 def _leaked(facts: Facts, said: Said) -> Found | None:
-    told = None
+    told = ""
     for name, by in _changed(facts):
         if by.partition("[")[0] == facts.base:
             continue
-        if told is None:
-            told = _seen(facts, said)
-        words = [word for word in name.lower().split("_") if len(word) >= _WORD]
-        if name.lower() in told or any(word in told for word in words):
+        told = told or _seen(facts, said)
+        first, *others = name.lower().split("_")
+        words = set(_LETTERS.findall(told))
+        named = name.lower() in told or any(
+            word in words or (len(word) >= _WORD and word in told) for word in others or [first]
+        )
+        # The first word is often that of the whole project: alone it proves nothing.
+        if named or (len(first) >= _WORD and first in told):
             who = f", changed by {by}" if by else ""
-            return found(name, name=name, who=who)
+            return Found(
+                (name,),
+                {"name": name, "who": who},
+                frozenset(f"{name} {module}" for module in _modules(facts)),
+                proof=named,
+            )
     return None
 
 
+def _modules(facts: Facts) -> Iterator[str]:
+    """Give the modules of the project whose functions failed or were called by the test's line."""
+    if facts.project:
+        yield facts.project.path.rpartition("/")[2].removesuffix(".py")
+    if facts.test:
+        yield from _CALLED.findall(facts.test.text)
+
+
 def _seen(facts: Facts, said: Said) -> str:
-    """Return what was written where it failed: names of the variable's words stand in it."""
-    parts = [said.text[: _MOST * 2], facts.failure.nodeid]
+    """Return what was written where it failed: words of the variable's name stand in it."""
+    parts = [said.text[: _MOST * 2]]
     for raised in facts.failure.chain:
         parts += [
-            f"{frame.text} {frame.function} {frame.path}"
+            f"{frame.text} {frame.function if frame.owner == 'project' else ''}"
             for frame in raised.frames[-6:]
             if frame.owner in {"project", "test"}
         ]

@@ -148,17 +148,6 @@ RULES: Final = (
         kinds=("doubles",),
     ),
     Rule(
-        "mock-as-value",
-        "A mock stands where a value is wanted: {what}",
-        "Every attribute of a mock is another mock; it was not given the value that the code now"
-        " compares, awaits, stores or sends.",
-        "Set the value on the mock (`return_value`), use AsyncMock for what is awaited, or use the"
-        " real part.",
-        _used,
-        cues=("Mock",),
-        kinds=("doubles",),
-    ),
-    Rule(
         "mock-spec",
         "What is mocked has another shape: {what}",
         "The attribute was renamed or removed in the code, and the test patches or expects the old"
@@ -167,6 +156,17 @@ RULES: Final = (
         _lacks,
         cues=("has no attribute", "does not have the attribute"),
         mend="test",
+        kinds=("doubles",),
+    ),
+    Rule(
+        "mock-as-value",
+        "A mock stands where a value is wanted: {what}",
+        "Every attribute of a mock is another mock; it was not given the value that the code now"
+        " compares, awaits, stores or sends.",
+        "Set the value on the mock (`return_value`), use AsyncMock for what is awaited, or use the"
+        " real part.",
+        _used,
+        cues=("Mock",),
         kinds=("doubles",),
     ),
     Rule(

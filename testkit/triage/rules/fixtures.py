@@ -23,6 +23,8 @@ def _missing(facts: Facts, said: Said) -> Found | None:
             places = text_of(one.get("defined_in"))
             told = f": it stands in {places}, which pytest does not load" if places else ""
             return found(name, name=name, told=told)
+    if facts.failure.phase != "setup" and "fixture '" not in said.text:
+        return None
     hit = _MISSING.search(said.text) or _MISSING.search(facts.failure.text[-4000:])
     return found(hit["name"], name=hit["name"], told="") if hit else None
 
@@ -58,7 +60,6 @@ RULES: Final = (
         " does not load: only conftest.py files above the test and plugins are.",
         "Move it into a conftest.py above the tests, or name its file in `pytest_plugins`.",
         _missing,
-        cues=("fixture '",),
         mend="test",
         kinds=("fixture",),
     ),

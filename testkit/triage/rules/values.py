@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from testkit.triage.facts import text_of
@@ -47,6 +48,7 @@ _NO_MODEL: Final = re.compile(
 _OF_MODELS: Final = re.compile(r"(?:^|\.)(?:models?|entities|orm|tables|domain|schema)(?:\.|$)")
 
 
+@lru_cache(maxsize=4_096)
 def model_stem(name: str) -> str:
     """Return the name of the thing that a class of models or of answers is about."""
     return _AFFIX.sub("", name.rpartition(".")[2]).casefold()
@@ -107,7 +109,8 @@ def _default_none(facts: Facts, said: Said) -> Found | None:
         return None
     made = _made(facts)
     threads = {f"attribute:{attribute}" for _, attribute, _ in accesses}
-    threads |= {f"of:{name}" for name, _, _ in accesses if len(name) > 2}  # noqa: PLR2004
+    # A name such as `one` or `result` ties nothing: only that of what was made does.
+    threads |= {f"of:{name}" for name, _, new in accesses if new or name in made}
     if facts.place:
         threads.add(f"at:{facts.place}")
     proof = any(
