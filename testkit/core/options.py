@@ -146,6 +146,11 @@ class Settings:
     unknown_variables: tuple[str, ...] = ()
     configured: bool = False
 
+    @property
+    def draws_fast(self) -> bool:
+        """Whether tracebacks are drawn without parsing files anew: where the project asked."""
+        return self.configured and self.fast_tracebacks
+
 
 def variable(key: str) -> str:
     """Return the environment variable of a key."""

@@ -112,6 +112,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         profiling.of(item.config).begin_test()
 
 
+def _draw_fast(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    if call.excinfo is not None and item.config.stash[key].settings.draws_fast:
+        from testkit.pytest_plugin import fast_tracebacks
+
+        fast_tracebacks.begin(item.config, call.excinfo)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -120,6 +127,7 @@ def pytest_runtest_makereport(
     session = item.config.stash[key]
     if session.isolates and (call.when != "setup" or call.excinfo is not None):
         session.worker.end_faults()
+    _draw_fast(item, call)
     report = yield
     faulting = session.worker.faulting if session.isolates else None
     if faulting is not None and report.skipped:
@@ -239,6 +247,10 @@ def pytest_fixture_post_finalizer(fixturedef: FixtureDef[Any], request: SubReque
 def pytest_testnodedown(node: Any) -> None:
     """Hear from a worker of xdist why it ended."""
     node.config.stash[key].heard(node)
+    if "testkit_fast_tracebacks" in getattr(node, "workeroutput", {}):
+        from testkit.pytest_plugin import fast_tracebacks
+
+        fast_tracebacks.told_by_worker(node)
     if bill := getattr(node, "workeroutput", {}).get("testkit_bill"):
         node.config.stash[key].bills.append(bill)
     if current.profile is not None:
@@ -259,6 +271,10 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
             from testkit.pytest_plugin.billing import bill_of
 
             session.config.workeroutput["testkit_bill"] = bill_of(plugin.worker, plugin.began)
+        if session.testsfailed and plugin.settings.draws_fast:
+            from testkit.pytest_plugin import fast_tracebacks
+
+            fast_tracebacks.hand_over(session.config)
         if current.profile is not None:
             from testkit.pytest_plugin import profiling
 
@@ -278,6 +294,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         from testkit.pytest_plugin import profiling
 
         lines += profiling.of(config).lines()
+    if "testkit.pytest_plugin.fast_tracebacks" in sys.modules:
+        from testkit.pytest_plugin import fast_tracebacks
+
+        lines += fast_tracebacks.told(config)
     for line in lines:
         terminalreporter.write_line(line)
 
@@ -289,4 +309,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         from testkit.pytest_plugin import profiling
 
         profiling.of(config).end()  # before the guard: what was put on first goes last
+    if "testkit.pytest_plugin.fast_tracebacks" in sys.modules:
+        from testkit.pytest_plugin import fast_tracebacks
+
+        fast_tracebacks.end(config)
     config.stash[key].end()

@@ -10,7 +10,7 @@ import textwrap
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 __all__ = ["WITHOUT", "Outcome", "Suite"]
 
@@ -35,8 +35,9 @@ _PLUGINS = (
     "testkit.pytest_plugin.hooks",
     "xdist.plugin",
     "pytest_asyncio.plugin",
-    "anyio.pytest_plugin",
 )
+# A fifth of a second in each process: for the suites that name it.
+_ANYIO: Final = "anyio.pytest_plugin"
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,13 @@ class Suite:
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command line of pytest."""
-        plugins = [part for name in _PLUGINS for part in ("-p", name)]
+        names = (*_PLUGINS, _ANYIO) if self._names_anyio() else _PLUGINS
+        plugins = [part for name in names for part in ("-p", name)]
         return [sys.executable, "-m", "pytest", *plugins, "-p", "no:cacheprovider", *arguments]
+
+    def _names_anyio(self) -> bool:
+        files = (path for path in self.folder.rglob("*") if path.suffix in {".py", ".ini", ".toml"})
+        return any("anyio" in path.read_text(errors="replace") for path in files)
 
     def environment(self, **variables: str) -> dict[str, str]:
         """Return the environment of the run."""
