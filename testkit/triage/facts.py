@@ -218,6 +218,9 @@ def _unwrapped(name: str, message: str) -> Said:
             return _unwrapped(hit["type"], hit["message"])
     if "[SQL: " in text or "(Background on" in text:
         text = _NOISE.sub("", text)
+    if "validation error" in text and "\\n" in text:
+        # As it stands in the text of a JSON body.
+        text = text.replace("\\n", "\n")
     return Said(short, text[:_CONTENT].strip())
 
 

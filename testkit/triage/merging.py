@@ -146,7 +146,8 @@ def _near(one: Draft, heads: list[Draft]) -> list[Draft]:
     """Return the heads that one has a value in common with, or else those of the same files."""
     named = [head for head in heads if any(_names(one, what) for what in head.shown)]
     same = named if len(named) == 1 else [head for head in heads if one.also & head.also]
-    if same or _told_conflict(one):
+    if same or one.also:
+        # What was sent is known, and is not what was taken.
         return same
     return [head for head in heads if one.files <= head.files]
 

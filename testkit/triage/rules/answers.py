@@ -42,6 +42,11 @@ def _literals(text: str) -> frozenset[str]:
     return frozenset(hit[0][1:-1] for hit in _QUOTED.finditer(text)) - {"", "id"}
 
 
+def _shown(sent: frozenset[str]) -> str:
+    """Return the path that a line sends to, or a mark where it sends something else."""
+    return min((one for one in sent if one.startswith("/")), default="…" if sent else "")
+
+
 def _status(facts: Facts, said: Said) -> int:
     """Return the status of the answer that the test did not want, 0 where none is told."""
     if facts.status is None:
@@ -141,7 +146,11 @@ def _conflict(facts: Facts, said: Said) -> Found | None:
         given = text_of((facts.answer or {}).get("request_body"))
         also = _literals(detail) | _literals(given) | frozenset(_WORD.findall(detail))
         return Found((without_values(detail)[:160], ""), {"told": told}, also=also)
-    return found("", facts.failure.file, told="")
+    # Nothing tells of the body; the test's own line may show what was sent.
+    line = facts.test.text if facts.test else ""
+    sent = _literals(line)
+    also = sent | frozenset(_WORD.findall(line)) if sent else frozenset[str]()
+    return Found(("", facts.failure.file, _shown(sent)), {"told": ""}, also=also)
 
 
 def _server_error(facts: Facts, said: Said) -> Found | None:
@@ -183,7 +192,8 @@ def _lacks_field(facts: Facts, said: Said) -> Found | None:
         return None
     name = said.text.strip("'\" ")
     file = facts.failure.file
-    return Found((name, file), {"name": name, "file": file}, also=_literals(line))
+    sent = _literals(line) - {name}
+    return Found((name, file, _shown(sent)), {"name": name, "file": file}, also=sent)
 
 
 _KINDS: Final = ("http", "validation", "log")
