@@ -78,9 +78,17 @@ def write_record(path: Path) -> None:
                 [f"shop/part_{n % _CAUSES}.py", 40, "order", "raise GoneError(…)", "project"],
             ]
             line = {
-                "kind": "test", "nodeid": f"{file}::{name}", "file": file, "phase": "call",
-                "outcome": "failed", "worker": "gw0", "order": n, "attempt": 1, "call": 0.01,
-                "message": message, "text": text,
+                "kind": "test",
+                "nodeid": f"{file}::{name}",
+                "file": file,
+                "phase": "call",
+                "outcome": "failed",
+                "worker": "gw0",
+                "order": n,
+                "attempt": 1,
+                "call": 0.01,
+                "message": message,
+                "text": text,
                 "chain": [{"type": kind, "message": told, "link": "raised", "frames": frames}],
                 "evidence": [
                     {"kind": "locals", "values": {"number": str(n), "self": "<shop.Shop>"}},

@@ -6,13 +6,21 @@ import bz2
 import gzip
 import json
 import lzma
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from testkit.core.messages import TestkitError
 from testkit.triage.sources.reading import ReadRun, run_from
-from tests.support.red_suites.broken_inputs import BUILDERS, fifo, gzip_bomb, record_lines
+from tests.support.red_suites.broken_inputs import (
+    BUILDERS,
+    fifo,
+    gzip_bomb,
+    huge_junit,
+    record_lines,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,3 +207,22 @@ def test_what_was_selected_is_known(tmp_path: Path) -> None:
     run = read(tmp_path, told(RUN, lines, END))
 
     assert ({*run.selected}, {*run.deselected}, run.deselected_count) == ({"a::x"}, {"a::y"}, 2)
+
+
+@pytest.mark.slow
+def test_a_large_file_is_read_as_a_stream(tmp_path: Path) -> None:
+    path, failures = huge_junit(tmp_path, megabytes=60, padding=20_000)
+    program = (
+        "import resource, sys; from pathlib import Path;"
+        "from testkit.triage.sources.reading import run_from;"
+        "print(len(run_from([Path(sys.argv[1])]).failures),"
+        " resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, path], capture_output=True, text=True, check=True
+    )
+    read, peak = map(int, done.stdout.split())
+    kilobyte = 1 if sys.platform == "linux" else 1024
+
+    assert read == failures
+    assert peak // kilobyte < 150 << 10
