@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from typing import TYPE_CHECKING, Final
 
 from testkit.core.runs.failure import Failure, Raised
@@ -91,6 +92,10 @@ class Draft:
                 self.first, self.values = other.first, other.values
         if len(self.whole) > 3 * _WHOLE:
             self._thin()
+
+    def earliest(self, many: int) -> list[Failure]:
+        """Return the first of the failures that are whole, as the run had them."""
+        return [failure for _, failure in nsmallest(many, self.whole, key=_first)]
 
     def settled(self) -> tuple[list[Failure], list[Failure]]:
         """Return all failures, and those that are whole, in the order of the run."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from testkit.core.runs.causes import Cause, Symptom
+from testkit.core.runs.masking import without_secrets
 from testkit.core.runs.signature import innermost
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cause_of", "stable_letters"]
 
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SYMPTOMS: Final = 12
 _EVIDENCE: Final = 6
 _EACH_KIND: Final = 2
@@ -25,6 +28,7 @@ _LINES: Final = 30
 _TITLE: Final = 240
 _SHOWN: Final = 5
 _MESSAGE_LINES: Final = 6
+_WIDE: Final = 400
 _KINDS: Final = (
     "double_import",
     "mapper",
@@ -64,7 +68,7 @@ def cause_of(draft: Draft) -> Cause:
     rule = draft.rule
     return Cause(
         id=f"C-{stable_letters(rule.id if rule else '', *draft.key)}",
-        title=_title(draft),
+        title=_shown(_title(draft)),
         rule=rule.id if rule else None,
         failures=tuple(failures),
         why=rule.why if rule else "",
@@ -72,14 +76,19 @@ def cause_of(draft: Draft) -> Cause:
         doctor=rule.doctor if rule else "",
         place=_place(draft),
         symptoms=tuple(
-            Symptom(text, count)
+            Symptom(_shown(text), count)
             for text, count in sorted(draft.symptoms.items(), key=lambda pair: (-pair[1], pair[0]))[
                 :_SYMPTOMS
             ]
         ),
         evidence=tuple(_best(whole, (*(rule.kinds if rule else ()), *_KINDS))),
-        traceback=_shortest(whole),
+        traceback=_shown(_shortest(whole)),
     )
+
+
+def _shown(text: str) -> str:
+    """Return a text of the run to show: no secrets, no control characters but newlines."""
+    return _CONTROL.sub(" ", without_secrets(text))
 
 
 def _title(draft: Draft) -> str:
@@ -132,17 +141,19 @@ def _shortest(failures: list[Failure]) -> str:
 def _drawn(failure: Failure) -> str:
     raised = _with_frames(failure)
     if raised is None:
-        return "\n".join(failure.text.strip().splitlines()[-_LINES:])
+        last = failure.text[-_LINES * _WIDE :].strip().splitlines()[-_LINES:]
+        return "\n".join(line[:_WIDE] for line in last)
     frames = list(_below(raised.frames))[-_FRAMES:]
     lines = []
     for frame in frames:
         lines.append(f"{frame.path}:{frame.line}: in {frame.function}")
         if frame.text:
-            lines.append(f"    {frame.text}")
+            lines.append(f"    {frame.text[:_WIDE]}")
     root = innermost(failure.chain)
     for one in dict.fromkeys((raised, root)):
         if one is not None:
-            told = one.message.strip().splitlines()[:_MESSAGE_LINES] or [""]
+            text = one.message[: _MESSAGE_LINES * _WIDE].strip()
+            told = [line[:_WIDE] for line in text.splitlines()[:_MESSAGE_LINES]] or [""]
             lines.append(f"E   {one.type}: {told[0]}".rstrip(": "))
             lines += [f"E     {line}" for line in told[1:]]
     return "\n".join(lines)

@@ -30,6 +30,7 @@ _COMPARISON: Final = re.compile(
     re.MULTILINE,
 )
 _CONTENT: Final = 2_000
+_LINE: Final = 400
 # Exceptions that show an effect: the evidence beside them says more than they do.
 _EFFECTS: Final = frozenset(
     (
@@ -125,7 +126,7 @@ class Facts:
     def line(self) -> str:
         """The source line where it failed: the project's, or else the test's."""
         frame = self.project or self.test
-        return frame.text if frame else ""
+        return frame.text[:_LINE] if frame else ""
 
     @property
     def effect(self) -> bool:
@@ -201,7 +202,7 @@ def _answered(answer: Mapping[str, Json]) -> Iterator[Said]:
 
 def _unwrapped(name: str, message: str) -> Said:
     short = name.rpartition(".")[2]
-    text = message
+    text = message[: 2 * _CONTENT]
     if "riginal exception was: " in text:
         hit = _ORIGINAL.search(text)
         text = hit["message"] if hit else text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from testkit.triage.effects import explained
 from testkit.triage.rules import BY_ID
 from testkit.triage.rules.answers import CONFLICT, LACKS_FIELD
 from testkit.triage.rules.values import DEFAULT_NONE
@@ -33,6 +34,18 @@ def merged(drafts: Iterable[Draft]) -> list[Draft]:
 
 def _order(draft: Draft) -> tuple[str, tuple[str, ...], list[str]]:
     return (draft.rule.id if draft.rule else "~", draft.key, sorted(draft.threads))
+
+
+def _fields(drafts: list[Draft]) -> list[Draft]:
+    """Take an answer 422 of which no field is told to the only one of its resource that tells."""
+    refused = [one for one in drafts if _id(one) == "unprocessable" and one.key[0]]
+    gone: set[int] = set()
+    for one in refused:
+        heads = [head for head in refused if head.key[0] == one.key[0] and head.key[1]]
+        if not one.key[1] and len(heads) == 1:
+            heads[0].take(one)
+            gone.add(id(one))
+    return [one for one in drafts if id(one) not in gone]
 
 
 def _defaults(drafts: list[Draft]) -> list[Draft]:
@@ -123,7 +136,10 @@ def _conflicts(drafts: list[Draft]) -> list[Draft]:
         for one in drafts:
             near = _near(one, heads) if step(one) else []
             if len(near) == 1:
+                # What the head is known by stays what it was itself.
+                also = set(near[0].also)
                 near[0].take(one)
+                near[0].also = also
             else:
                 left.append(one)
         drafts = left
@@ -220,10 +236,12 @@ def _taken(head: Draft, drafts: list[Draft], which: Callable[[Draft], bool]) -> 
 _STEPS: Final = (
     _threaded,
     _doubles,
+    _fields,
     _import_twice,
     _later_mappers,
     _defaults,
     _only_default,
     _conflicts,
+    explained,
     _alike,
 )

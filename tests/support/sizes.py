@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["seed_of", "sized"]
 
-What = Literal["programs", "suites", "resets", "names", "faults", "conversations"]
+What = Literal["programs", "suites", "resets", "names", "faults", "conversations", "red suites"]
 
 #: By what is repeated and the session that repeats it: ``fast`` and ``slow`` with every change,
 #: ``soak`` at night, with the counts of the acceptance list.
@@ -26,6 +26,8 @@ _TIMES: Final[Mapping[What, Mapping[str, int]]] = {
     "faults": {"slow": 1, "soak": 20},
     # With three protocols each.
     "conversations": {"fast": 40, "slow": 300, "soak": 20_000},
+    # Generated with seeds that are drawn; a few fixed seeds are of `slow`.
+    "red suites": {"soak": 50},
 }
 
 

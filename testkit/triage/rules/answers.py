@@ -10,9 +10,6 @@ from testkit.triage.facts import text_of
 from testkit.triage.rule import Found, Rule, found
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from testkit.core.runs.failure import Json
     from testkit.triage.facts import Facts, Said
 
 __all__ = ["CONFLICT", "LACKS_FIELD", "RULES", "without_values"]
@@ -20,7 +17,7 @@ __all__ = ["CONFLICT", "LACKS_FIELD", "RULES", "without_values"]
 CONFLICT: Final = "conflict"
 LACKS_FIELD: Final = "answer-lacks-field"
 _STATUS: Final = re.compile(r"status|<Response|code|HTTP|\bresp|\br\b", re.IGNORECASE)
-_WHERE: Final = re.compile(r"where (?P<status>[1-5]\d\d) = ")
+_WHERE: Final = re.compile(r"where (?P<status>[1-5]\d\d) = [^\n]*(?:status|code|Response)")
 _WORD: Final = re.compile(r"[A-Za-z_][\w.]{3,}")
 _RAISED: Final = re.compile(r"(?:error|Error) '(?P<status>[45]\d\d) |^(?P<other>[45]\d\d): ")
 _LOC: Final = re.compile(r"['\"]?loc['\"]?: ?\[?(?P<loc>[^\]}]+?)(?:\]|; )")
@@ -29,7 +26,12 @@ _READS_ANSWER: Final = re.compile(
     r"json\(|\.(?:text|content|body)\b|\b(?:resp|answer|reply|result|res|r)\w*\b"
     r"|\.(?:delete|get|patch|post|put|request)\("
 )
+_SENT: Final = re.compile(
+    r"\b(?P<method>delete|get|patch|post|put)\(\s*f?['\"](?P<path>/[^'\"]*)['\"]"
+)
+_BODY_OF_422: Final = re.compile(r"['\"]loc['\"]: ?\[['\"](?:body|query|path|header)['\"]")
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
+_VALUE: Final = re.compile(r"('[^']*'|\"[^\"]*\")(\s*:)?")
 _DETAIL: Final = re.compile(r"['\"]detail['\"]: ?(?P<quote>['\"])(?P<detail>.*?)(?P=quote)[,}]")
 
 
@@ -39,7 +41,8 @@ def without_values(text: str) -> str:
 
 
 def _literals(text: str) -> frozenset[str]:
-    return frozenset(hit[0][1:-1] for hit in _QUOTED.finditer(text)) - {"", "id"}
+    """Return what stands in quotes and is a value, no key."""
+    return frozenset(told[1:-1] for told, key in _VALUE.findall(text) if not key) - {"", "id"}
 
 
 def _shown(sent: frozenset[str]) -> str:
@@ -55,29 +58,35 @@ def _status(facts: Facts, said: Said) -> int:
 
 
 def _looked_at(facts: Facts, said: Said) -> int:
-    answer = facts.answer
-    compared = facts.compared
-    if compared and compared.operator in {"==", "in", "is"}:
-        hit = _WHERE.search(said.text)
-        if hit:
-            return int(hit["status"])
-        sides = [
-            int(side)
-            for side in (compared.left.strip(), compared.right.strip())
-            if re.fullmatch(r"[1-5]\d\d", side)
-        ]
-        if answer and isinstance(status := answer.get("status"), int) and status in sides:
-            return status
-        line = facts.test.text if facts.test else ""
-        if sides and _STATUS.search(f"{said.text} {line}"):
-            return next((side for side in sides if side >= 400), sides[0])  # noqa: PLR2004
+    if said.type in {"AssertionError", ""} and _BODY_OF_422.search(said.text):
+        return 422
+    line = facts.test.text if facts.test else ""
+    status = (facts.answer or {}).get("status")
+    answered = status if isinstance(status, int) else 0
+    if told := _compared_status(facts, said, answered, line):
+        return told
     hit = _RAISED.search(said.text) if said.type in {"HTTPStatusError", "HTTPError"} else None
     if hit:
         return int(hit["status"] or hit["other"])
-    line = facts.test.text if facts.test else ""
-    if answer and (said.type in _ON_BODIES or _READS_ANSWER.search(line)):
-        status = answer.get("status")
-        return status if isinstance(status, int) else 0
+    return answered if said.type in _ON_BODIES or _READS_ANSWER.search(line) else 0
+
+
+def _compared_status(facts: Facts, said: Said, answered: int, line: str) -> int:
+    compared = facts.compared
+    if compared is None or compared.operator not in {"==", "in", "is"}:
+        return 0
+    hit = _WHERE.search(said.text)
+    if hit:
+        return int(hit["status"])
+    sides = [
+        int(side)
+        for side in (compared.left.strip(), compared.right.strip())
+        if re.fullmatch(r"[1-5]\d\d", side)
+    ]
+    if answered in sides:
+        return answered
+    if sides and _STATUS.search(f"{said.text} {line}"):
+        return next((side for side in sides if side >= 400), sides[0])  # noqa: PLR2004
     return 0
 
 
@@ -92,13 +101,18 @@ def _detail(facts: Facts, said: Said) -> str:
     return hit["detail"] if hit else ""
 
 
-def _route(answer: Mapping[str, Json] | None) -> str:
-    if not answer:
-        return ""
-    url = re.sub(r"^\w+://[^/]+|\?.*", "", text_of(answer.get("url")))
-    # Ids and names of single things stand at the end or between words; what is left is the route.
+def _route(facts: Facts) -> str:
+    """Return method and path of the request, as the answer tells them or the test's line shows."""
+    answer = facts.answer or {}
+    method, url = text_of(answer.get("method")), text_of(answer.get("url"))
+    if not url:
+        line = facts.test.text if facts.test else ""
+        hit = _SENT.search(line) or _SENT.search(facts.own.text[:1_000])
+        method, url = (hit["method"].upper(), hit["path"]) if hit else ("", "")
+    url = re.sub(r"^\w+://[^/]+|\?.*", "", url)
+    # Ids of single things stand at the end or between words; what is left is the route.
     url = re.sub(r"(?<=/)[^/]*\d[^/]*", "{id}", url)
-    return f"{text_of(answer.get('method'))} {url}".strip()
+    return f"{method} {url}".strip()
 
 
 def _unauthorized(facts: Facts, said: Said) -> Found | None:
@@ -113,8 +127,8 @@ def _unauthorized(facts: Facts, said: Said) -> Found | None:
 def _unprocessable(facts: Facts, said: Said) -> Found | None:
     if _status(facts, said) != 422:  # noqa: PLR2004
         return None
-    answer = facts.answer
-    text = text_of(answer.get("problem")) + text_of(answer.get("body")) if answer else said.text
+    answer = facts.answer or {}
+    text = text_of(answer.get("problem")) + text_of(answer.get("body")) or said.text
     places = sorted({re.sub(r"['\" ]", "", hit["loc"]) for hit in _LOC.finditer(text)})
     for one in facts.evidence.get("validation", ()) if not places else ():
         errors = one.get("errors")
@@ -124,17 +138,14 @@ def _unprocessable(facts: Facts, said: Said) -> Found | None:
             else ()
         )
     fields = ", ".join(place.replace(",", ".") for place in places)
-    route = _route(answer)
-    if not fields:
-        return found(
-            route,
-            without_values(_detail(facts, said))[:120],
-            facts.failure.file if not answer else "",
-            what=route or "a request",
-        )
+    route = _route(facts)
     # Routes of one resource share the model: POST /things and PUT /things/{id}.
     resource = route.partition("/")[2].partition("/{")[0]
-    return found(fields, resource, what=f"{fields}" + (f" of {route}" if route else ""))
+    if not fields:
+        detail = without_values(_detail(facts, said))[:120]
+        file = "" if resource else facts.failure.file
+        return found(resource, "", detail, file, what=route or "a request")
+    return found(resource, fields, what=f"{fields}" + (f" of {route}" if route else ""))
 
 
 def _conflict(facts: Facts, said: Said) -> Found | None:
@@ -150,14 +161,16 @@ def _conflict(facts: Facts, said: Said) -> Found | None:
     line = facts.test.text if facts.test else ""
     sent = _literals(line)
     also = sent | frozenset(_WORD.findall(line)) if sent else frozenset[str]()
-    return Found(("", facts.failure.file, _shown(sent)), {"told": ""}, also=also)
+    route = _route(facts)
+    key = ("", "", route) if route else ("", facts.failure.file, _shown(sent))
+    return Found(key, {"told": f" to {route}" if route else ""}, also=also)
 
 
 def _server_error(facts: Facts, said: Said) -> Found | None:
     status = _status(facts, said)
     if status < 500:  # noqa: PLR2004
         return None
-    route, detail = _route(facts.answer), _detail(facts, said)
+    route, detail = _route(facts), _detail(facts, said)
     logs = [
         text_of(one.get("exception")) or text_of(one.get("message"))
         for one in facts.evidence.get("log", ())
@@ -172,7 +185,7 @@ def _refused(facts: Facts, said: Said) -> Found | None:
     status = _status(facts, said)
     if status < 400:  # noqa: PLR2004
         return None
-    route, detail = _route(facts.answer), _detail(facts, said)
+    route, detail = _route(facts), _detail(facts, said)
     what = (f" by {route}" if route else "") + (f": {detail[:120]}" if detail else "")
     return found(
         str(status),

@@ -88,7 +88,7 @@ def _seen(facts: Facts, said: Said) -> str:
     parts = [said.text[: _MOST * 2]]
     for raised in facts.failure.chain:
         parts += [
-            f"{frame.text} {frame.function if frame.owner == 'project' else ''}"
+            f"{frame.text[: _MOST * 2]} {frame.function if frame.owner == 'project' else ''}"
             for frame in raised.frames[-6:]
             if frame.owner in {"project", "test"}
         ]

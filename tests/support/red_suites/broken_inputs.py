@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["BUILDERS", "fifo", "gzip_bomb", "huge_junit", "truncated_record"]
+__all__ = ["BUILDERS", "fifo", "gzip_bomb", "huge_junit", "record_lines", "truncated_record"]
 
 _HEAD: Final = '<?xml version="1.0" encoding="utf-8"?>\n'
 _CASE: Final = (
