@@ -14,6 +14,7 @@ import pytest
 
 from testkit.core.messages import TestkitError
 from testkit.triage.sources.reading import ReadRun, run_from
+from tests.support.drawn_tracebacks import LONG
 from tests.support.red_suites.broken_inputs import (
     BUILDERS,
     fifo,
@@ -180,6 +181,22 @@ def test_a_failure_that_only_counts_subtests_is_none_beside_them(tmp_path: Path)
     )
 
     assert [one.subtest for one in run.failures] == ["i=1"]
+
+
+def test_a_failure_that_sums_up_its_subtests_is_none(tmp_path: Path) -> None:
+    failed = of_test("a::x", "failed", subtest="i=1", message="no")
+    run = read(tmp_path, told(RUN, of_test("a::x", "failed", sums=1, message="any"), failed, END))
+
+    assert [one.subtest for one in run.failures] == ["i=1"]
+
+
+def test_a_record_without_evidence_is_read_like_a_drawn_report(tmp_path: Path) -> None:
+    run = read(tmp_path, told(RUN, of_test("tests/test_a.py::x", "failed", text=LONG), END))
+
+    assert [raised.type for raised in run.failures[0].chain] == [
+        "shop.errors.WrappedError",
+        "ValueError",
+    ]
 
 
 def test_a_run_without_an_end_says_so(tmp_path: Path) -> None:

@@ -124,8 +124,11 @@ def test_both_reports_tell_the_same_of_each_test(style: str, tmp_path: Path) -> 
 
         assert chains == CHAINS
         assert dict(run.counts) == {
-            **{"error": 3, "failed": 4, "passed": 1},
-            **{"skipped": 1, "xfailed": 1},
+            "error": 3,
+            "failed": 4,
+            "passed": 1,
+            "skipped": 1,
+            "xfailed": 1,
         }
         assert run.reasons["tests/test_a.py::test_skipped"] == "no network"
         phases = {one.nodeid.rpartition("::")[2]: one.phase for one in run.failures}
