@@ -91,6 +91,14 @@ def test_what_is_no_run_is_wrong_use(
     assert (code, out, err[:4]) == (2, "", "TK70")
 
 
+def test_a_name_that_no_file_can_have_is_wrong_use(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = call(capsys, "triage", "x" * 5_000)
+
+    assert (code, err[:5]) == (2, "TK700")
+
+
 def test_without_a_record_the_command_says_how_to_get_one(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
