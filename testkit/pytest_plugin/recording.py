@@ -210,7 +210,7 @@ class Recording:
         if outcome in {"failed", "error", "rerun"}:
             line["text"] = _drawn(report)
             line.setdefault("message", line["text"].strip()[-_PIECE:])
-        elif reason := _reason(report):
+        elif outcome != "passed" and (reason := _reason(report)):
             line["reason"] = reason
         return line
 

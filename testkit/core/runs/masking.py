@@ -23,7 +23,7 @@ _URL_PASSWORD: Final = re.compile(
     re.IGNORECASE,
 )
 _ASSIGNED: Final = re.compile(
-    rf"(?P<head>(?:{_TELLING})[\w.-]{{0,100}}['\"]?\]?\s*(?:=>|[:=])\s*"
+    rf"(?P<head>(?:{_TELLING})[\w.-]{{0,40}}['\"]?\]?\s{{0,8}}(?:=>|[:=])\s{{0,8}}"
     r"(?:(?:bearer|basic|token)\s+)?)"
     r"(?P<value>'[^'\n]*'|\"[^\"\n]*\"|[^\s,;&)}\]'\"]+)",
     re.IGNORECASE,
