@@ -39,7 +39,7 @@ def sort_key(failure: Failure) -> SortKey:
     )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Draft:
     """What is gathered of one key, before causes are merged."""
 

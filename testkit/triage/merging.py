@@ -50,8 +50,8 @@ def _fields(drafts: list[Draft]) -> list[Draft]:
 
 def _defaults(drafts: list[Draft]) -> list[Draft]:
     """Take together what is None for one reason: what shares an attribute, object or place."""
-    family = [one for one in drafts if one.rule and one.rule.id in _NONE_FAMILY and one.threads]
-    others = [one for one in drafts if one not in family]
+    family = [one for one in drafts if one.threads and _id(one) in _NONE_FAMILY]
+    others = [one for one in drafts if not (one.threads and _id(one) in _NONE_FAMILY)]
     for group in _tied(family):
         if not any(one.rule is BY_ID[DEFAULT_NONE] and one.proof for one in group):
             others += group
@@ -62,25 +62,32 @@ def _defaults(drafts: list[Draft]) -> list[Draft]:
                 head.take(one)
         names = sorted(each.partition(":")[2] for each in head.threads if each.startswith("attr"))
         head.key = ("", *names[:1])
-        head.shown = set(names)
+        classes = {one for one in head.shown if "." in one}
+        seen = {one.rpartition(".")[2].casefold() for one in classes}
+        head.shown = classes | {name for name in names if name not in seen}
         others.append(head)
     return others
 
 
 def _tied(drafts: list[Draft]) -> list[list[Draft]]:
     """Return the groups of drafts that threads connect."""
-    groups: list[tuple[set[str], list[Draft]]] = []
-    for draft in drafts:
-        threads, members = set(draft.threads), [draft]
-        apart = []
-        for group in groups:
-            if group[0] & threads:
-                threads |= group[0]
-                members = group[1] + members
-            else:
-                apart.append(group)
-        groups = [*apart, (threads, members)]
-    return [members for _, members in groups]
+    parents = list(range(len(drafts)))
+
+    def root(place: int) -> int:
+        while parents[place] != place:
+            parents[place] = parents[parents[place]]
+            place = parents[place]
+        return place
+
+    seen: dict[str, int] = {}
+    for place, draft in enumerate(drafts):
+        for thread in draft.threads:
+            one, other = sorted((root(seen.setdefault(thread, place)), root(place)))
+            parents[other] = one
+    groups: dict[int, list[Draft]] = {}
+    for place, draft in enumerate(drafts):
+        groups.setdefault(root(place), []).append(draft)
+    return list(groups.values())
 
 
 def _only_default(drafts: list[Draft]) -> list[Draft]:
@@ -176,9 +183,15 @@ def _names(one: Draft, what: str) -> bool:
 
 def _threaded(drafts: list[Draft]) -> list[Draft]:
     """Take together, within a rule, what threads tie; a group's least thread is its key."""
-    others = [one for one in drafts if not one.threads or _id(one) in _NONE_FAMILY]
-    for rule in sorted({_id(one) for one in drafts if one not in others}):
-        for group in _tied([one for one in drafts if one.threads and _id(one) == rule]):
+    others = []
+    tied: dict[str, list[Draft]] = {}
+    for one in drafts:
+        if one.threads and _id(one) not in _NONE_FAMILY:
+            tied.setdefault(_id(one), []).append(one)
+        else:
+            others.append(one)
+    for family in tied.values():
+        for group in _tied(family):
             head = next((one for one in group if one.proof), None)
             if head is None:
                 others += group

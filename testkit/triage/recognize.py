@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from testkit.triage.rules import FIRST, THEN
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from testkit.triage.rule import Found, Rule
 
 __all__ = ["recognize"]
+
+_NO_DIGITS: Final = dict.fromkeys(map(ord, "0123456789"))
 
 
 def recognize(facts: Facts) -> tuple[Rule, Found] | None:
@@ -34,12 +36,15 @@ def recognize(facts: Facts) -> tuple[Rule, Found] | None:
     return unproven
 
 
-# Many failures say the very same: what was found for one holds for all.
-@lru_cache(maxsize=8_192)
 def _cued(said: Said, *, first: bool) -> tuple[Rule, ...]:
     """Return the rules that may know what was said, in the order of the table."""
-    always, cues = _rules_of(said.type, first=first)
-    text = said.text
+    # No cue has a digit: what differs by numbers alone is looked at once.
+    return _cued_by(said.type, said.text.translate(_NO_DIGITS), first=first)
+
+
+@lru_cache(maxsize=4_096)
+def _cued_by(kind: str, text: str, *, first: bool) -> tuple[Rule, ...]:
+    always, cues = _rules_of(kind, first=first)
     places = set(always)
     for cue, fitting in cues:
         if cue in text:

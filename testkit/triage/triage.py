@@ -71,7 +71,7 @@ def _place(failure: Failure, drafts: dict[tuple[object, ...], Draft]) -> None:
     known = recognize(facts)
     rule, hit = known or (None, None)
     unknown = unknown_key(facts) if hit is None or not hit.proof else ()
-    name = (rule, hit.key, hit.threads, hit.proof, unknown) if hit else (None, unknown)
+    name = (rule.id, hit.key, hit.threads, hit.proof, unknown) if rule and hit else ("", unknown)
     draft = drafts.get(name)
     if draft is None:
         draft = drafts[name] = _draft(rule, hit, unknown)

@@ -111,8 +111,8 @@ def _timeout(facts: Facts, said: Said) -> Found | None:
     client = _client(facts)
     if not address and not client:
         where = facts.place or facts.base
-        return found("", where, where=where, what="something waited for")
-    return found(address or client, where=facts.place, what=address or f"what {client} asked")
+        return found("", where, what=where)
+    return found(address or client, what=address or client)
 
 
 def _docker(_: Facts, said: Said) -> Found | None:
@@ -200,7 +200,7 @@ RULES: Final = (
     ),
     Rule(
         "service-timeout",
-        "{what} did not answer in time",
+        "No answer in time: {what}",
         "The server is paused, overloaded, or waits for a lock; or nothing sends what is waited for.",
         "Look what the server was doing; give clients a timeout so that they fail at the place.",
         _timeout,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from testkit.triage.facts import text_of
 from testkit.triage.rule import Found, Rule, found, says
@@ -54,15 +54,31 @@ def model_stem(name: str) -> str:
     return _AFFIX.sub("", name.rpartition(".")[2]).casefold()
 
 
-def _accesses(line: str) -> Iterator[tuple[str, str, bool]]:
+class _Access(NamedTuple):
+    """An attribute that is None: ``new`` where its object was just made, or has columns."""
+
+    of: str
+    attribute: str
+    new: bool
+    shown: str
+
+
+def _access(name: str, attribute: str, *, new: bool) -> _Access:
+    short = name.rpartition(".")[2]
+    # A class tells where to look; what a variable is called does not.
+    shown = f"{short}.{attribute}" if short[:1].isupper() else attribute
+    return _Access(model_stem(name), attribute.casefold(), new, shown)
+
+
+def _accesses(line: str) -> Iterator[_Access]:
     for hit in _ACCESS.finditer(line):
         name = hit["made"] or hit["object"]
         if not _NO_MODEL.search(name):
-            yield model_stem(name), hit["attribute"].casefold(), bool(hit["made"])
+            yield _access(name, hit["attribute"], new=bool(hit["made"]))
 
 
-def _none_accesses(facts: Facts, said: Said) -> Iterator[tuple[str, str, bool]]:
-    """Give object, attribute, and whether it is an object that was just made."""
+def _none_accesses(facts: Facts, said: Said) -> Iterator[_Access]:
+    """Give what is None and an attribute of something."""
     for one in facts.evidence.get("assertion", ()):
         names = one.get("none")
         for name in names if isinstance(names, list) else ():
@@ -70,7 +86,7 @@ def _none_accesses(facts: Facts, said: Said) -> Iterator[tuple[str, str, bool]]:
     for hit in _WHERE.finditer(said.text):
         name = hit["path"] or hit["name"] or ""
         if name and not _NO_MODEL.search(name.rpartition(".")[2]):
-            yield model_stem(name), hit["attribute"].casefold(), bool(_OF_MODELS.search(name))
+            yield _access(name, hit["attribute"], new=bool(_OF_MODELS.search(name)))
     if "NoneType" not in said.text:
         return
     frame = facts.root.frames[-1] if facts.root and facts.root.frames else None
@@ -108,15 +124,18 @@ def _default_none(facts: Facts, said: Said) -> Found | None:
     made = _made(facts)
     if not accesses:
         return _answered_none(said, made)
-    threads = {f"attribute:{attribute}" for _, attribute, _ in accesses}
+    threads = {f"attribute:{one.attribute}" for one in accesses}
     # A name such as `one` or `result` ties nothing: only that of what was made does.
-    threads |= {f"of:{name}" for name, _, new in accesses if new or name in made}
+    threads |= {f"of:{one.of}" for one in accesses if one.new or one.of in made}
     if facts.place:
         threads.add(f"at:{facts.place}")
-    proof = any(
-        new or name in made or _is_column(facts, attribute) for name, attribute, new in accesses
+    proof = any(one.new or one.of in made or _is_column(facts, one.attribute) for one in accesses)
+    return Found(
+        ("",),
+        {"what": max(one.shown for one in accesses if one.attribute == accesses[0].attribute)},
+        frozenset(threads),
+        proof=proof,
     )
-    return Found(("",), {"what": accesses[0][1]}, frozenset(threads), proof=proof)
 
 
 def _answered_none(said: Said, made: set[str]) -> Found | None:

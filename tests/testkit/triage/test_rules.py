@@ -47,3 +47,9 @@ def test_a_rule_tells_why_and_what_to_do() -> None:
         rule.id for rule in ALL if not (rule.why.endswith(".") and rule.fix.endswith("."))
     ] == []
     assert [rule.id for rule in ALL if rule.doctor and rule.doctor not in ALL_RULES] == []
+
+
+def test_no_cue_has_a_digit() -> None:
+    cues = [cue for rule in ALL for cue in rule.cues]
+
+    assert [cue for cue in cues if any(character.isdigit() for character in cue)] == []
