@@ -228,7 +228,7 @@ def test_what_was_selected_is_known(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_large_file_is_read_as_a_stream(tmp_path: Path) -> None:
-    path, failures = huge_junit(tmp_path, megabytes=60, padding=20_000)
+    path, failures = huge_junit(tmp_path, megabytes=60, padding=200_000)
     program = (
         "import resource, sys; from pathlib import Path;"
         "from testkit.triage.sources.reading import run_from;"
