@@ -22,7 +22,7 @@ _SAID: Final = {
     "skipped": "is skipped now",
     "xfailed": "is expected to fail now",
     "deselected": "was deselected",
-    "left out": "stands in its file and was not collected",
+    "left out": "still stands in the project, and was not collected",
     "gone": "no longer exists",
 }
 

@@ -164,14 +164,18 @@ def test_a_failing_test_that_was_deleted_is_named(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = record(project, "old.jsonl", "passed", "failed", "failed")
-    new = record(project, "new.jsonl", "passed")
+    module = {"kind": "collect", "nodeid": "t.py", "outcome": "error", "phase": "collect"}
+    old.write_text(f"{old.read_text()}\n{json.dumps(module)}")
+    new = record(project, "new.jsonl")
     (project / "t.py").write_text("def t2(): ...\n")
     code, out, _ = call(capsys, "diff", str(old), str(new), "--format", "json")
 
     assert code == 1
     assert [(one["nodeid"], one["now"]) for one in json.loads(out)["absences"]] == [
+        ("t.py::t0", "gone"),
         ("t.py::t1", "gone"),
         ("t.py::t2", "left out"),
+        ("t.py", "left out"),
     ]
 
 
