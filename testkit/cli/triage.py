@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
-from dataclasses import replace
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,24 +12,23 @@ import click
 
 from testkit.cli.judged import judged, read_run
 from testkit.cli.settings import find_settings
-from testkit.cli.tables import printable
 from testkit.core.messages import TestkitError
-from testkit.core.runs.causes import triage_json
+from testkit.reports.rendering import FORMS, render
 
 if TYPE_CHECKING:
     from testkit.core.runs.causes import Triage
+    from testkit.reports.rendering import Form
 
 __all__ = ["command", "write_report"]
 
-_FORMS: Final = ("text", "json", "markdown", "github", "html", "agent")
-_RENDERING: Final = "testkit.reports.rendering"
+_WIDTH: Final = 100
 
 
 @click.command("triage")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(_FORMS),
+    type=click.Choice(FORMS),
     default="text",
     show_default=True,
     help="What the report is written as.",
@@ -42,12 +37,11 @@ _RENDERING: Final = "testkit.reports.rendering"
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
-    default=0,
     metavar="N",
-    help="Show the N causes with most failures; 0 shows all, as does json.",
+    help="Show the N causes with most failures, all with 0; json always has all.",
 )
 @click.argument("runs", nargs=-1, metavar="[RUN]…")
-def command(*, form: str, output: Path | None, limit: int, runs: tuple[str, ...]) -> None:
+def command(*, form: Form, output: Path | None, limit: int | None, runs: tuple[str, ...]) -> None:
     """Group the failures of a run by cause.
 
     RUN is a run record, JUnit XML of pytest or a report log of pytest, packed or not, or one of
@@ -57,7 +51,7 @@ def command(*, form: str, output: Path | None, limit: int, runs: tuple[str, ...]
     """
     _, root = find_settings(Path.cwd())
     found = judged(read_run(runs, root), root)
-    write_report(_rendered(_limited(found, limit, form), form, to_file=output is not None), output)
+    write_report(_rendered(found, form, limit, to_file=output is not None), output)
     if found.failures or not found.complete:
         sys.exit(1)
 
@@ -75,31 +69,8 @@ def write_report(text: str, output: Path | None) -> None:
         raise TestkitError("TK705", path=output, problem=error.strerror or error) from error
 
 
-def _limited(found: Triage, limit: int, form: str) -> Triage:
-    rest = found.causes[limit:] if limit and form != "json" else ()
-    if not rest:
-        return found
-    failures = sum(len(cause.failures) for cause in rest)
-    left = f"Not shown: {len(rest)} more causes with {failures} failures (--limit {limit})."
-    return replace(found, causes=found.causes[:limit], lacks=(*found.lacks, left))
-
-
-def _rendered(found: Triage, form: str, *, to_file: bool) -> str:
-    if form == "json":
-        return json.dumps(triage_json(found), indent=2)
-    if find_spec(_RENDERING) is None:
-        return _plain(found)
+def _rendered(found: Triage, form: Form, limit: int | None, *, to_file: bool) -> str:
     terminal = not to_file and sys.stdout.isatty()
     colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    width = shutil.get_terminal_size().columns if terminal else 100
-    render = import_module(_RENDERING).render
-    return str(render(found, format=form, width=width, colour=colour))
-
-
-def _plain(found: Triage) -> str:
-    """Return the causes as lines, for an installation without the forms of reports."""
-    lines = [f"{found.failures} failures, {len(found.causes)} causes: {found.title}"]
-    for cause in found.causes:
-        lines += ["", f"{cause.id}  {len(cause.failures)} failures: {cause.title}"]
-        lines += [f"  {part}" for part in (cause.place, cause.fix) if part]
-    return "\n".join(map(printable, [*lines, "", *found.lacks]))
+    width = shutil.get_terminal_size().columns if terminal else _WIDTH
+    return render(found, format=form, width=width, colour=colour, limit=limit)

@@ -30,26 +30,36 @@ def _missing(facts: Facts, said: Said) -> Found | None:
 
 
 def _failed(facts: Facts, said: Said) -> Found | None:
-    if facts.failure.phase == "call":
+    if facts.failure.phase not in {"setup", "teardown"}:
         return None
+    name, path, line = _fixture(facts)
+    if not name:
+        return None
+    own = facts.own
+    return found(
+        name,
+        path,
+        facts.failure.phase,
+        own.type,
+        without_variables(own.first)[:200],
+        name=name,
+        when="set-up" if facts.failure.phase == "setup" else "teardown",
+        what=f"{own.type}: {own.first[:120]}" if own.type else said.first[:120],
+        place=f"{path}:{line}" if path and line else path,
+    )
+
+
+def _fixture(facts: Facts) -> tuple[str, str, int]:
+    """Return name, path and line: as the evidence tells, else the outermost place in the tests."""
     for one in facts.evidence.get("fixture", ()):
-        name = text_of(one.get("name"))
-        if name:
-            path, line = text_of(one.get("path")), one.get("line")
-            own = facts.own
-            place = f"{path}:{line}" if path and line else path
-            return found(
-                name,
-                path,
-                facts.failure.phase,
-                own.type,
-                without_variables(own.first)[:200],
-                name=name,
-                when="set-up" if facts.failure.phase == "setup" else "teardown",
-                what=f"{own.type}: {own.first[:120]}" if own.type else said.first[:120],
-                place=place,
-            )
-    return None
+        if name := text_of(one.get("name")):
+            line = one.get("line")
+            return name, text_of(one.get("path")), line if isinstance(line, int) else 0
+    for raised in facts.failure.chain:
+        for frame in raised.frames:
+            if frame.owner == "test" and frame.function.isidentifier():
+                return frame.function, frame.path, frame.line
+    return "", "", 0
 
 
 RULES: Final = (

@@ -40,10 +40,13 @@ def told(triage: Triage) -> dict[str, str]:
 
 
 def wrong_merges(truth: Mapping[str, str], triage: Triage) -> list[str]:
-    """Return a sentence for each named cause under which tests of two planted causes stand."""
+    """Return a sentence for each named cause under which tests of two planted causes stand.
+
+    Tests that the truth does not know count for nothing.
+    """
     sentences = []
     for cause in triage.causes:
-        labels = Counter(truth.get(nodeid, "nothing that was planted") for nodeid in cause.tests)
+        labels = Counter(truth[nodeid] for nodeid in cause.tests if nodeid in truth)
         if cause.rule is not None and len(labels) > 1:
             parts = ", ".join(f"{count} of {label}" for label, count in sorted(labels.items()))
             sentences.append(f"{cause.rule} ({cause.title}): {parts}")

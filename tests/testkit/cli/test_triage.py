@@ -125,6 +125,17 @@ def test_a_file_that_cannot_be_written_is_told(
     assert (code, err[:5]) == (3, "TK705")
 
 
+@pytest.mark.parametrize("form", ["text", "markdown", "github", "html", "agent"])
+def test_each_form_names_the_cause(
+    form: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = record(project, "a.jsonl", "passed", "failed")
+    code, out, _ = call(capsys, "triage", str(file), "--format", form)
+
+    assert code == 1
+    assert "t.py::t1" in out
+
+
 def test_a_limit_says_what_it_leaves_out(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = project / "a.jsonl"
     other = {"kind": "test", "nodeid": "u.py::u", "outcome": "failed", "message": "KeyError: 'x'"}
@@ -132,7 +143,7 @@ def test_a_limit_says_what_it_leaves_out(project: Path, capsys: pytest.CaptureFi
     file.write_text("\n".join([*record_lines()[:-1], json.dumps(other), record_lines()[-1]]))
     _, out, _ = call(capsys, "triage", "--limit", "1", str(file))
 
-    assert "Not shown: 1 more causes with 1 failures" in " ".join(out.split())
+    assert "and 1 more cause with 1 failure" in out
 
 
 def test_half_a_surrogate_does_not_stop_a_report(

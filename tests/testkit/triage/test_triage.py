@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
+from testkit.core.runs.causes import triage_json
 from testkit.triage.triage import triage
 from tests.support.failures import evidence, failed
+from tests.support.red_suites.hostile import hostile_failures
 
 if TYPE_CHECKING:
     from testkit.core.runs.causes import Triage
@@ -252,3 +255,10 @@ def test_counts_and_what_the_sources_lack_are_passed_on() -> None:
     assert found.lacks == ("no frames",)
     assert found.title == "run 1"
     assert found.complete is False
+
+
+def test_hostile_texts_come_under_causes() -> None:
+    failures = hostile_failures()
+    found = json.loads(json.dumps(triage_json(triage(failures))))
+
+    assert found["totals"]["failures"] == len(failures)

@@ -1,0 +1,1 @@
+"""What is noted while tests run, bounded, and read only where one fails."""

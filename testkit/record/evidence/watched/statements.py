@@ -1,0 +1,36 @@
+"""The texts of the last statements that SQLAlchemy sent, by any engine; never parameters."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections import deque
+
+__all__ = ["Watch"]
+
+
+class Watch:
+    """Listens to all engines of the process."""
+
+    def __init__(self, ring: deque[str]) -> None:
+        self._ring = ring
+        self._listening = False
+
+    def begin(self) -> None:
+        """Listen; SQLAlchemy has been imported."""
+        sqlalchemy: Any = sys.modules["sqlalchemy"]
+        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", self._sent)
+        self._listening = True
+
+    def end(self) -> None:
+        """Listen no more."""
+        if self._listening:
+            sqlalchemy: Any = sys.modules["sqlalchemy"]
+            sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", self._sent)
+            self._listening = False
+
+    def _sent(self, _connection: object, _cursor: object, statement: object, *_: object) -> None:
+        if type(statement) is str:
+            self._ring.append(statement)
