@@ -126,14 +126,14 @@ def test_a_file_that_cannot_be_written_is_told(
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "github", "html", "agent"])
-def test_each_form_names_the_cause(
+def test_each_form_tells_the_cause(
     form: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = record(project, "a.jsonl", "passed", "failed")
     code, out, _ = call(capsys, "triage", str(file), "--format", form)
 
     assert code == 1
-    assert "t.py::t1" in out
+    assert "ValueError" in out
 
 
 def test_a_limit_says_what_it_leaves_out(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
