@@ -25,6 +25,8 @@ _COMMANDS: Final = {
         "Open psql on a running server or a kept database.",
     ),
     "redis-cli": ("testkit.cli.redis_cli", "servers", "Open redis-cli on a running server."),
+    "triage": ("testkit.cli.triage", "runs", "Group the failures of a run by cause."),
+    "diff": ("testkit.cli.diff", "runs", "Compare two runs: fixed, new, moved, vanished."),
     "doctor": ("testkit.cli.doctor", "code", "Look for defects: of factories so far."),
     "explain": ("testkit.cli.explain", "code", "Print the long text of a message."),
 }
@@ -42,6 +44,11 @@ _WRONG_USE: Final = frozenset(
         "TK502",
         "TK504",
         "TK505",
+        "TK700",
+        "TK701",
+        "TK702",
+        "TK703",
+        "TK704",
     )
 )
 

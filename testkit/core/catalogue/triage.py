@@ -54,4 +54,12 @@ TRIAGE: Final[dict[str, Message]] = {
         "pytest records its runs where pyproject.toml has a table [tool.testkit], even an empty one, and with\n"
         "--testkit-record anywhere. Another report can be named instead: testkit triage report.xml",
     ),
+    "TK705": Message(
+        "A report cannot be written",
+        "{path} cannot be written: {problem}.",
+        "the option --output",
+        "Its folder does not exist, or belongs to somebody else.",
+        "testkit explain TK705",
+        "The folder is not made. Without --output the report goes to standard output.",
+    ),
 }

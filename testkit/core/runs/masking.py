@@ -23,7 +23,6 @@ _URL_PASSWORD: Final = re.compile(
     re.IGNORECASE,
 )
 _ASSIGNED: Final = re.compile(
-    # No more of the name than this, or a long word would be looked through again and again.
     rf"(?P<head>(?:{_TELLING})[\w.-]{{0,40}}['\"]?\]?\s{{0,8}}(?:=>|[:=])\s{{0,8}}"
     r"(?:(?:bearer|basic|token)\s+)?)"
     r"(?P<value>'[^'\n]*'|\"[^\"\n]*\"|[^\s,;&)}\]'\"]+)",

@@ -68,7 +68,7 @@ class NodeIds:
 
     def _found(self, dotted: str) -> tuple[str, tuple[str, ...]] | None:
         """Look for the file: the longest beginning of the name that is one."""
-        if self._is_file is None or "/" in dotted:
+        if self._is_file is None or "/" in dotted or "" in dotted.split("."):
             return None
         if dotted not in self._files:
             parts = dotted.split(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,12 +104,18 @@ def _read(path: Path, root: Path | None) -> tuple[Form, Gathered]:
         elif form == "reportlog":
             read_report_log(source, read)
         else:
-            is_file = None if root is None else lambda name: (root / name).is_file()
-            read_junit(source, read, NodeIds(is_file))
+            read_junit(source, read, NodeIds(None if root is None else partial(_is_file, root)))
         if source.notes:
             read.complete = False
             read.lacking(*source.notes)
         return form, read
+
+
+def _is_file(root: Path, name: str) -> bool:
+    try:
+        return (root / name).is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _empty(root: Path | None) -> Gathered:

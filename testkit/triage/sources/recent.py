@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from testkit.core.messages import TestkitError
+from testkit.record.files import records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,4 +36,4 @@ def files_of(runs: Iterable[str], root: Path) -> list[Path]:
 
 def recorded(root: Path) -> list[Path]:
     """Return the records of the project, oldest first: their names begin with their time."""
-    return sorted((root / ".testkit" / "runs").glob("*.jsonl"))
+    return records(root)[::-1]

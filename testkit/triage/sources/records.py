@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from testkit.core.runs.lines import VERSION, failure_from
+from testkit.triage.sources.evidence import evidence_in
 from testkit.triage.sources.json_lines import objects
+from testkit.triage.sources.tracebacks import chain_of
+from testkit.triage.sources.wrapped import unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from testkit.core.runs.failure import Failure
     from testkit.triage.sources.gathered import Gathered
     from testkit.triage.sources.opening import Opened
 
@@ -87,8 +92,19 @@ def _take_test(line: dict[str, Any], into: Gathered) -> None:
         attempt=attempt if isinstance(attempt, int) and attempt > 0 else 1,
         reason=reason if isinstance(reason, str) else "",
     )
+    if line.get("sums"):
+        return  # it failed for its subtests, which have lines of their own
     if (failure := failure_from(line)) is not None:
-        into.failed(failure)
+        into.failed(failure if failure.chain or not failure.text else _read_back(failure, into))
+
+
+def _read_back(failure: Failure, into: Gathered) -> Failure:
+    """Take from the drawn traceback what was not caught: the run recorded no evidence."""
+    chain = unwrapped(chain_of(failure.text, root=into.root))
+    evidence = failure.evidence or evidence_in(chain, failure.phase)
+    if chain:
+        into.lacking("Of some failures only the drawn traceback was recorded.")
+    return replace(failure, chain=chain, evidence=evidence)
 
 
 def _texts(told: object) -> Iterable[str]:

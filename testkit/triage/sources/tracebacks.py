@@ -71,7 +71,7 @@ def _is_type(name: str) -> bool:
 
 
 def _sections(text: str, root: str, depth: int) -> list[Raised]:
-    parts = _LINKED.split(text)
+    parts = _LINKED.split(text) if _CAUSE in text or _CONTEXT in text else [text]
     sections, links = parts[::2][-_DEEPEST:], parts[1::2]
     links = links[len(links) - len(sections) + 1 :]
     chain: list[Raised] = []
@@ -93,6 +93,7 @@ def _section(text: str, link: Link, root: str, depth: int) -> list[Raised]:
 
 def _drawn(text: str, link: Link, root: str) -> list[Raised]:
     """Read one exception in pytest's own styles."""
+    text = _telling(text)
     frames: list[Frame] = []
     kind = ""
     end = 0
@@ -119,6 +120,19 @@ def _drawn(text: str, link: Link, root: str) -> list[Raised]:
             frames = [_frame(path, found_file["line"], "", "")]
         return [Raised("_pytest.fixtures.FixtureLookupError", told, link, tuple(frames))]
     return [Raised(*_typed(told, kind), link, _few(frames))]
+
+
+def _telling(text: str) -> str:
+    """Leave out the lines of source code: most of a drawn traceback, and told by no mark."""
+    kept: list[str] = []
+    placed = False
+    for line in text.split("\n"):
+        if not line[:1].isspace() or placed or "def " in line:
+            kept.append(line)
+        elif kept and kept[-1].startswith("E") and not line.startswith("     "):
+            kept.append(line)  # more lines of a message, where only its first one is marked
+        placed = ": in " in line
+    return "\n".join(kept)
 
 
 def _told(text: str, *, placed: bool) -> str:

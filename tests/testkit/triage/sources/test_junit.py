@@ -132,6 +132,13 @@ def test_a_very_long_text_keeps_its_beginning_and_its_end(tmp_path: Path) -> Non
     assert (one.text[:5], one.chain[0].message) == ("begin", "at the end")
 
 
+@pytest.mark.parametrize("classname", ["a" * 5_000, "..etc.passwd", "/etc/x", "a\\b", "a b", "."])
+def test_class_names_that_are_no_modules_do_no_harm(classname: str, tmp_path: Path) -> None:
+    run = read(tmp_path, case(classname=classname), root=tmp_path)
+
+    assert len(run.outcomes) == 1
+
+
 def test_node_ids_are_found_in_the_project(tmp_path: Path) -> None:
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "checks.py").write_text("")

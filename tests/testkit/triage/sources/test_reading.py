@@ -6,13 +6,22 @@ import bz2
 import gzip
 import json
 import lzma
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from testkit.core.messages import TestkitError
 from testkit.triage.sources.reading import ReadRun, run_from
-from tests.support.red_suites.broken_inputs import BUILDERS, fifo, gzip_bomb, record_lines
+from tests.support.drawn_tracebacks import LONG
+from tests.support.red_suites.broken_inputs import (
+    BUILDERS,
+    fifo,
+    gzip_bomb,
+    huge_junit,
+    record_lines,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,6 +183,22 @@ def test_a_failure_that_only_counts_subtests_is_none_beside_them(tmp_path: Path)
     assert [one.subtest for one in run.failures] == ["i=1"]
 
 
+def test_a_failure_that_sums_up_its_subtests_is_none(tmp_path: Path) -> None:
+    failed = of_test("a::x", "failed", subtest="i=1", message="no")
+    run = read(tmp_path, told(RUN, of_test("a::x", "failed", sums=1, message="any"), failed, END))
+
+    assert [one.subtest for one in run.failures] == ["i=1"]
+
+
+def test_a_record_without_evidence_is_read_like_a_drawn_report(tmp_path: Path) -> None:
+    run = read(tmp_path, told(RUN, of_test("tests/test_a.py::x", "failed", text=LONG), END))
+
+    assert [raised.type for raised in run.failures[0].chain] == [
+        "shop.errors.WrappedError",
+        "ValueError",
+    ]
+
+
 def test_a_run_without_an_end_says_so(tmp_path: Path) -> None:
     run = read(tmp_path, told(RUN, of_test("a::x", "failed")))
 
@@ -199,3 +224,22 @@ def test_what_was_selected_is_known(tmp_path: Path) -> None:
     run = read(tmp_path, told(RUN, lines, END))
 
     assert ({*run.selected}, {*run.deselected}, run.deselected_count) == ({"a::x"}, {"a::y"}, 2)
+
+
+@pytest.mark.slow
+def test_a_large_file_is_read_as_a_stream(tmp_path: Path) -> None:
+    path, failures = huge_junit(tmp_path, megabytes=60, padding=200_000)
+    program = (
+        "import resource, sys; from pathlib import Path;"
+        "from testkit.triage.sources.reading import run_from;"
+        "print(len(run_from([Path(sys.argv[1])]).failures),"
+        " resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, path], capture_output=True, text=True, check=True
+    )
+    read, peak = map(int, done.stdout.split())
+    kilobyte = 1 if sys.platform == "linux" else 1024
+
+    assert read == failures
+    assert peak // kilobyte < 150 << 10
