@@ -47,12 +47,11 @@ class Scene:
     watched: Watched
     config: Any = None
     report: Any = None
-    all: Tracebacks = field(default_factory=list)
     own: Tracebacks = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.all = without_runner(tracebacks_of(self.errors[0][0]), self.places)
-        self.own = self.places.own(self.all)
+        passed = without_runner(tracebacks_of(self.raised), self.places)
+        self.own = self.places.own(passed)
 
     @property
     def raised(self) -> BaseException:

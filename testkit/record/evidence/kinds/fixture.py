@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from testkit.core.runs.failure import Evidence
+from testkit.record.evidence.exceptions import tracebacks_of
 from testkit.record.evidence.safely import attribute, attributes, is_a
 from testkit.record.evidence.scene import locals_of
 from testkit.record.evidence.texts import told
@@ -54,7 +55,8 @@ def fixture(scene: Scene) -> Iterator[Evidence]:
         return
     if scene.phase not in {"setup", "teardown"}:
         return
-    for place in reversed(scene.all):
+    # pytest's own places as well: they know the fixture.
+    for place in reversed(tracebacks_of(scene.raised)):
         for held in ("fixturedef", "self"):
             definition = locals_of(place.tb_frame).get(held)
             if is_a(definition, _DEFINITION):
