@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 __all__ = ["Clock", "Frozen"]
 
 _PATIENCE: Final = 5 * SECOND
+_FOREVER: Final = 1e9  # seconds: an endless patience, as a number
 
 
 class Frozen:
     """What ``freeze`` returns: as a context manager, the hands go on when its block ends."""
 
-    def __init__(self, clock: Clock, hands: tuple[HandName, ...]) -> None:
+    def __init__(self, clock: Clock, hands: tuple[HandName, ...], patience_before: int) -> None:
         self._clock = clock
         self._hands = hands
+        self._patience_before = patience_before
 
     def __enter__(self) -> Clock:
         return self._clock
@@ -44,7 +46,7 @@ class Frozen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._clock.start(self._hands)
+        self._clock.start(self._hands, patience=self._patience_before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class Clock:
         self._patches: Final = Patches()
         self._mixed: Final = MixedClocks(self._hands)
         self._moves: list[_Move] = []
+        self._visits = 0  # calls of run_for that go on
+        self._stand_meanwhile: set[HandName] = set()  # they go on when the last of those ends
 
     def freeze(
         self,
@@ -91,26 +95,34 @@ class Clock:
         self._check(names)
         if at is not None and "wall" not in names:
             raise ValueError("an instant is for the hand 'wall', which is not among the hands")
+        waits = round(min(patience, _FOREVER) * SECOND)
         with self._hands.lock:
             # Within another one, the block stops what does not stand yet, and starts no more.
-            stopped = tuple(name for name in names if name not in self._hands.standing)
+            going = self._stand_meanwhile | (set(HANDS) - self._hands.standing)
+            stopped = tuple(name for name in names if name in going)
             self._hands.stop(stopped)
+            self._stand_meanwhile.difference_update(stopped)
             if at is not None:
                 self._hands.set_wall(at)
-            self._loops.patience = round(patience * SECOND)
+            before, self._loops.patience = self._loops.patience, waits
             self._loops.wake()
-        return Frozen(self, stopped)
+        return Frozen(self, stopped, before)
 
     def unfreeze(self, *, hands: HandName | Iterable[HandName] | None = None) -> None:
         """Let the hands go on from where they stand."""
         self.start(_names(hands))
 
-    def start(self, names: tuple[HandName, ...]) -> None:
-        """Let just these hands go on, none where there are none; for ``Frozen``."""
+    def start(self, names: tuple[HandName, ...], *, patience: int = _PATIENCE) -> None:
+        """Let just these hands go on, none where there are none; for ``Frozen``.
+
+        While a ``run_for`` goes on they stand for it, and go on at its end.
+        """
         with self._hands.lock:
-            self._hands.start(names)
-            if "loop" not in self._hands.standing:
-                self._loops.patience = _PATIENCE
+            if self._visits:
+                self._stand_meanwhile.update(self._hands.standing.intersection(names))
+            else:
+                self._hands.start(names)
+            self._loops.patience = patience if "loop" in self._hands.standing else _PATIENCE
             self._loops.wake()
 
     def advance(
@@ -137,18 +149,24 @@ class Clock:
         """Let all hands pass this time from timer to timer, in order, without waiting for it.
 
         Returns when every timer until then has fired and nothing that they set off is in flight;
-        what stays in flight is waited for as under ``freeze``. Hands that did not stand go on.
+        what stays in flight is waited for as under ``freeze``. Hands that did not stand go on,
+        when all calls that go on at once have ended. Raises ValueError for a time that is over.
         """
         self._check(HANDS)
-        going = tuple(name for name in HANDS if name not in self._hands.standing)
+        nanoseconds = _nanoseconds(seconds)
+        if nanoseconds < 0:
+            raise ValueError("only the hand 'wall' can be moved back, by clock.advance")
         with self._hands.lock:
             self._note(HANDS, named=False, call=f"clock.run_for({seconds})")
+            going = set(HANDS) - self._hands.standing
             self._hands.stop(going)
+            self._stand_meanwhile |= going
+            self._visits += 1
             self._loops.wake()
         try:
-            await self._loops.visit(_nanoseconds(seconds))
+            await self._loops.visit(nanoseconds)
         finally:
-            self.start(going)
+            self._end_visit()
 
     def shift_key(self, client: Any, key: str | bytes, seconds: float | timedelta) -> Any:
         """Take this much off the time that a key of Redis has left; see ``server_time``."""
@@ -203,6 +221,13 @@ class Clock:
         self._moves.append(_Move(names, named, call, dict(self._hands.reads)))
         if "loop" in names and self._loops.has_timers():
             self._hands.reads["loop"] += 1  # whoever set a timer waits for this hand
+
+    def _end_visit(self) -> None:
+        with self._hands.lock:
+            self._visits -= 1
+            if not self._visits:
+                names, self._stand_meanwhile = tuple(self._stand_meanwhile), set()
+                self.start(names, patience=self._loops.patience)
 
     def _check(self, names: tuple[HandName, ...]) -> None:
         if "loop" in names and (other := running_other_loop()) is not None:

@@ -141,6 +141,7 @@ class Hands:
 
     def _engage(self, name: HandName) -> None:
         if name == "wall" and self._travel is None:
+            self._wall.move(_travelled_ns())  # by time-machine, around this test
             self._travel = time_machine.travel(_real_wall_ns() / SECOND)
             self._traveller = self._travel.start()
             # time-machine asks its traveller; who asked decides what it is told.
@@ -169,10 +170,13 @@ class Hands:
 
     def _sleep(self, seconds: float) -> None:
         """Wait as long as it takes; hands that stand come along, or polling would never end."""
-        began = self._monotonic.now()
+        # This function, what stands for the built-in function; then who called it.
+        caller, began = sys._getframe(2), self._monotonic.now()
         builtin_function("sleep").real(seconds)
         # An event loop elsewhere goes by its own timers, which would come due too early.
-        if "monotonic" in self.standing and not self.loops_elsewhere():
+        if keeps_real_monotonic(_module_of(caller)) or self.loops_elsewhere():
+            return
+        if "monotonic" in self.standing:
             with self.lock:
                 # To there, not by as much: several threads may sleep at once.
                 left = began + round(seconds * SECOND) - self._monotonic.now()
@@ -193,6 +197,15 @@ def real_of(name: str) -> Callable[[], int]:
 
 def _module_of(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__", ""))
+
+
+def _travelled_ns() -> int:
+    """Return how far time-machine has travelled already."""
+    try:
+        real: int = _time_machine.original_time_ns()
+    except ValueError:  # nobody travels
+        return 0
+    return time.time_ns() - real
 
 
 def _real_wall_ns() -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 import sys
 import threading
 import weakref
@@ -33,6 +34,8 @@ __all__ = ["Loops"]
 _IDLE: Final = 8 * SECOND // 1000  # a jump beside open sockets costs 10 ms at most
 _BLOCKED: Final = SECOND // 20  # whoever waits for a lock that long, waits for another thread
 _LOOK: Final = SECOND // 100  # what happens elsewhere is seen that often
+# Whoever sleeps for that long means for ever; after a jump there, no date could be told.
+_FOREVER: Final = 1000 * 365 * 86_400 * SECOND
 
 
 @dataclass(slots=True)
@@ -71,6 +74,7 @@ class Loops:
         self._in_flight = in_flight
         self._loops: weakref.WeakKeyDictionary[Any, _Loop] = weakref.WeakKeyDictionary()
         self._moved = real_monotonic_ns()  # when loop time last changed while it stood
+        self._reached = 0.0  # of the timers that came due, the last one's time, as it has it
         self._active = False
 
     def install(self, patches: Patches) -> None:
@@ -126,9 +130,14 @@ class Loops:
         own_look = _code_of_run_once()
 
         def time(_loop: Any) -> float:
-            if sys._getframe(1).f_code is not own_look:
-                self._hands.reads["loop"] += 1
-            return self._hands.loop_ns() / SECOND
+            # Rounded, it may be less than that of a timer that came due: time that stands would
+            # never get there, and whoever sets the timer anew for the rest (anyio) would for ever.
+            now = max(self._hands.loop_ns() / SECOND, self._reached)
+            if sys._getframe(1).f_code is own_look:
+                # It fires what is earlier than now and a nanosecond: after 194 days, that is now.
+                return now + 2 * math.ulp(now)
+            self._hands.reads["loop"] += 1
+            return now
 
         return time
 
@@ -193,7 +202,10 @@ class Loops:
         visit = min(known.visits, key=lambda one: one.target, default=None)
         timer = loop._scheduled[0] if loop._scheduled else None
         if timer is not None and _when(timer) <= now:
+            self._reached = max(self._reached, timer._when)
             return None
+        if timer is not None and _when(timer) - now > _FOREVER:
+            timer = None
         if visit is not None and visit.target <= now:
             return self._finish(loop, visit, began, real)
         if timer is not None and (visit is None or _when(timer) <= visit.target):
@@ -278,7 +290,7 @@ class Loops:
 
 def _when(timer: Any) -> int:
     when: float = timer._when
-    return round(when * SECOND)
+    return round(when * SECOND) if math.isfinite(when) else 2 * _FOREVER
 
 
 def _selects(loop: Any, nanoseconds: int) -> bool:

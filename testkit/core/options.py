@@ -147,6 +147,11 @@ class Settings:
     configured: bool = False
 
     @property
+    def records(self) -> bool:
+        """Whether a record of the run is written: asked for, else where the project has a table."""
+        return self.runs > 0 and (self.configured if self.record is None else self.record)
+
+    @property
     def draws_fast(self) -> bool:
         """Whether tracebacks are drawn without parsing files anew: where the project asked."""
         return self.configured and self.fast_tracebacks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -34,24 +35,54 @@ class Attempts:
     def __init__(self, port: int, tried: Callable[[], None]) -> None:
         self._place = (canonical(LOOPBACK), port)
         self._tried = tried
-        self._undo: list[Undo] = []
-        self._watch = ImportWatch(LIBRARIES, self._hook)
         self._refused = _refused_here()
 
     def begin(self) -> None:
         """Listen to the libraries."""
-        self._watch.start()
+        _hooks.add(self)
 
     def end(self) -> None:
         """Listen no more."""
-        self._watch.stop()
-        while self._undo:
-            self._undo.pop()()
+        _hooks.discard(self)
 
     def unheard(self) -> bool:
         """Return whether any connection of this machine was refused; True where none tells."""
         now = _refused_here()
         return now is None or now != self._refused
+
+    def hear(self, places: Sequence[Place]) -> None:
+        """Take in that somebody tries these places, one behind the other."""
+        if any((canonical(host), port) == self._place for host, port in places):
+            self._tried()
+
+
+class _Hooks:
+    """The hooks in the libraries, there while anybody listens.
+
+    One for all who listen: they end in any order, and of two hooks only the later one can be taken
+    out of a library.
+    """
+
+    def __init__(self) -> None:
+        self._listening: tuple[Attempts, ...] = ()
+        self._undo: list[Undo] = []
+        self._watch = ImportWatch(LIBRARIES, self._hook)
+        self._lock = threading.RLock()
+
+    def add(self, attempts: Attempts) -> None:
+        with self._lock:
+            self._listening += (attempts,)
+            if len(self._listening) == 1:
+                self._watch.start()
+
+    def discard(self, attempts: Attempts) -> None:
+        with self._lock:
+            left = tuple(each for each in self._listening if each is not attempts)
+            ends, self._listening = bool(self._listening) and not left, left
+            if ends:
+                self._watch.stop()
+                while self._undo:
+                    self._undo.pop()()
 
     def _hook(self, library: ModuleType) -> None:
         # A library in a version that is not known is not heard.
@@ -61,8 +92,11 @@ class Attempts:
 
     def _check(self, library: str, places: Sequence[Place], database: object) -> None:
         del library, database
-        if any((canonical(host), port) == self._place for host, port in places):
-            self._tried()
+        for each in self._listening:
+            each.hear(places)
+
+
+_hooks: Final = _Hooks()
 
 
 def _redis(redis: Any, check: Any) -> Iterator[Undo]:

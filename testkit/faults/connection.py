@@ -65,6 +65,7 @@ class Connection:
         self._lanes: dict[Direction, Lane] = {"to_server": Lane(), "to_client": Lane()}
         self._sides: dict[Direction, _Side] = {"to_server": self.server, "to_client": self.client}
         self._connecting = True
+        self._addresses: list[tuple[int, Any]] = []  # that are still to be tried
         self._drains = False  # the client was told that it is over, and is only listened to
         self._timers: dict[Direction, float] = {}
         self._passed: dict[Fault, int] = {}  # bytes to the client since a `cut` was declared
@@ -74,8 +75,10 @@ class Connection:
 
     # --- begin and end
 
-    def connect(self, address: Any) -> None:
-        """Open the server's side; what the client sends meanwhile waits."""
+    def connect(self, addresses: Sequence[tuple[int, Any]]) -> None:
+        """Open the server's side to the first, else the next; what the client sends waits."""
+        self._addresses = list(addresses)
+        _, address = self._addresses.pop(0)
         code = self.server.socket.connect_ex(address)
         if code in {0, errno.EISCONN}:
             self._connected()
@@ -85,7 +88,18 @@ class Connection:
             self._refused(code)
 
     def _refused(self, code: int) -> None:
-        self.reset(f"the server cannot be reached: {os.strerror(code)}")
+        why = f"the server cannot be reached: {os.strerror(code)}"
+        if not self._addresses:
+            self.reset(why)
+            return
+        self._loop.drop(self.server.socket)
+        try:
+            self.server.socket = self.station.socket_to(self._addresses[0][0])
+        except OSError:
+            self.reset(why)
+        else:
+            self.server.events = 0
+            self.connect(self._addresses)
 
     def _connected(self) -> None:
         self._connecting = False

@@ -16,10 +16,10 @@ from testkit.faults.protocols.conversation import postgres_conversation, redis_c
 from testkit.faults.protocols.rules import Rules
 from testkit.faults.relay import Relay
 from testkit.faults.relays import PostgresRelay, RedisRelay
-from testkit.faults.station import Station, address_of
+from testkit.faults.station import Station, addresses_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from testkit.core.addresses import Address
     from testkit.faults.fault import Fault
@@ -90,7 +90,7 @@ class Faults:
             if name not in self._relays:
                 self.check(name)
                 try:
-                    server = address_of(host, port)
+                    server = addresses_of(host, port)
                 except OSError as error:
                     raise TestkitError("TK601", call=name, reason=str(error)) from error
                 relay = self._relays[name] = Relay(self, name, self._station(name, server))
@@ -149,7 +149,7 @@ class Faults:
                 return found
             self.check(name)
             behind, rules = self._around.address(kind), Rules()
-            server = address_of(behind.host, behind.port)
+            server = addresses_of(behind.host, behind.port)
             station = self._station(name, server, partial(converse, rules))
             relay = make(self, name, station, behind, self._around.routes, rules=rules)
             self._relays[name] = relay
@@ -162,7 +162,7 @@ class Faults:
     def _station(
         self,
         name: str,
-        server: tuple[int, Any],
+        server: Sequence[tuple[int, Any]],
         converse: Callable[[], Conversation] | None = None,
     ) -> Station:
         if self._loop is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import random
 import socket
@@ -15,7 +14,7 @@ from testkit.faults.loop import READ, now
 from testkit.system.ports import LOOPBACK, HeldPort
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from testkit.faults.fault import Fault
     from testkit.faults.log import Log
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from testkit.faults.protocols.rules import Rule, Rules
     from testkit.faults.protocols.steps import Conversation, Direction
 
-__all__ = ["Station", "address_of"]
+__all__ = ["Station", "addresses_of"]
 
 _BACKLOG: Final = 4096
 _PAUSE: Final = 0.05  # seconds until the next try where the process has no descriptor left
@@ -33,26 +32,29 @@ _TO: Final = {"to_server": "the server", "to_client": "the client"}
 class Station:
     """Accepts connections and leads them to the server. Made and used in the loop's thread only.
 
-    ``server`` is an address family and an address. ``converse`` makes the conversation of each
-    connection; without it bytes are passed on as they are.
+    ``server`` is where it listens, as address families and addresses: those behind the first are
+    tried where that does not answer. ``converse`` makes the conversation of each connection;
+    without it bytes are passed on as they are.
     """
 
     def __init__(
         self,
         loop: Loop,
         name: str,
-        server: tuple[int, object],
+        server: Sequence[tuple[int, object]],
         log: Log,
         *,
         seed: int,
         converse: Callable[[], Conversation] | None = None,
     ) -> None:
         self.loop, self.name, self.converse = loop, name, converse
-        self._family, self._address = server
+        self._server = server
         self._log = log
         self._began = now()
         self.conditions = Conditions(random.Random(seed))  # noqa: S311 - jitter
-        self._held = HeldPort()  # also while nothing listens: nobody else gets the port
+        # Also while nothing listens nobody else gets the port. Nor does anybody by chance when the
+        # relay is gone: what was made through it is led on to the server by this port.
+        self._held = HeldPort(apart=True)
         self.port = self._held.port
         self._listener: socket.socket | None = None
         self._filters: dict[Fault, DropFilter | FullBacklog] = {}
@@ -206,19 +208,25 @@ class Station:
             self._keep_silent(number, client, fault)
             return
         try:
-            server = socket.socket(self._family, socket.SOCK_STREAM)
+            server = self.socket_to(self._server[0][0])
         except OSError as error:
             client.close()
             self._full(error)
             return
-        server.setblocking(False)
-        for each in (client, server):
-            self.loop.own(each)
-            if each.family != socket.AF_UNIX:
-                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.loop.own(client)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.note(number, "connected")
         connection = self._connections[number] = Connection(self, number, client, server)
-        connection.connect(self._address)
+        connection.connect(self._server)
+
+    def socket_to(self, family: int) -> socket.socket:
+        """Return a socket for an address of the server; OSError where there is none left."""
+        made = socket.socket(family, socket.SOCK_STREAM)
+        self.loop.own(made)
+        made.setblocking(False)
+        if family != socket.AF_UNIX:
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
 
     def _keep_silent(self, number: int, client: socket.socket, fault: Fault | None) -> None:
         """Take what the client says, and say nothing; also when the fault is over."""
@@ -294,11 +302,14 @@ class Station:
         return now() - self._began
 
 
-def address_of(host: str, port: int) -> tuple[int, object]:
-    """Return family and address of a server; raises OSError where the name leads nowhere."""
+def addresses_of(host: str, port: int) -> list[tuple[int, object]]:
+    """Return families and addresses of a server; raises OSError where the name leads nowhere.
+
+    A name may have several: ``localhost`` is ::1 before 127.0.0.1 on most machines.
+    """
     if host.startswith("/"):
-        return socket.AF_UNIX, host
-    with contextlib.suppress(IndexError):
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return family, address
-    raise OSError(f"{host} has no address")
+        return [(socket.AF_UNIX, host)]
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    if not found:
+        raise OSError(f"{host} has no address")
+    return [(int(family), address) for family, _, _, _, address in found]

@@ -15,6 +15,7 @@ from testkit.core.current import current
 from testkit.core.messages import TestkitError
 from testkit.core.options import MARKERS, OPTIONS, flag
 from testkit.pytest_plugin.fixtures import *  # noqa: F403 - pytest finds fixtures in plugin modules
+from testkit.pytest_plugin.invocation import only_looks
 from testkit.pytest_plugin.session import PluginSession, extras_named, key
 
 if TYPE_CHECKING:
@@ -59,6 +60,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from testkit.pytest_plugin import asyncio_fixtures
 
         config.pluginmanager.register(asyncio_fixtures, "testkit-asyncio")
+    session = config.stash[key]
+    if session.settings.records and not only_looks(config.option):
+        from testkit.pytest_plugin.recording_hooks import RecordingHooks
+
+        hooks = RecordingHooks(config, session.settings, run=session.token, seed=current.seed)
+        config.pluginmanager.register(hooks, "testkit-recording")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from testkit.core.catalogue.message import Message
+from testkit.core.catalogue.message import Message
 
 __all__ = ["RECORD"]
 
-RECORD: Final[dict[str, Message]] = {}
+RECORD: Final[dict[str, Message]] = {
+    "TK670": Message(
+        "The run is not recorded",
+        "The record of this run cannot be written: {problem}.",
+        "the folder .testkit/runs below the project's root",
+        "The disk is full, or the project's folder cannot be written. The tests are not touched by it.",
+        "testkit explain TK670",
+        "What was written before stays and can be read. `record = false` in [tool.testkit], or\n"
+        "--testkit-record=false, turns the record off where there is no place for one.",
+    ),
+}

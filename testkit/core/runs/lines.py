@@ -4,7 +4,7 @@ A record is ``.testkit/runs/<UTC time>-<run id>.jsonl``. Readers ignore keys and
 do not know, and a last line that is cut. A record without ``end`` is of a run that was killed.
 
 - ``run``, first: ``version`` 1, ``id``, ``started`` (UTC, ISO 8601), ``testkit``, ``argv``,
-  ``root``, ``python``, ``platform``, ``pytest``, ``git`` {commit, branch, dirty}, ``backends``,
+  ``root``, ``python``, ``platform``, ``pytest``, ``git`` {commit, branch}, ``backends``,
   ``distributions`` {name: version}, ``distributions_hash``, ``environment`` (names only),
   ``template``, ``seeds``, ``workers`` (0 without xdist), ``shard``.
 - ``selected``: ``nodeids`` collected and selected, at most 1,000 a line; ``deselected``, a number,
@@ -12,12 +12,13 @@ do not know, and a last line that is cut. A record without ``end`` is of a run t
 - ``test``, one a phase that matters, which is every call, and each set-up or teardown that did not
   pass: ``nodeid``, ``file``, ``worker``, ``order``, ``attempt``, ``phase``, ``outcome`` (passed,
   failed, error, skipped, xfailed, xpassed, rerun), ``setup``, ``call``, ``teardown`` (seconds),
-  ``began`` (seconds since the run did), ``subtest``, ``reason`` (of a skip), ``marks``; of a
-  failure also ``signature``, ``message``, ``chain``, ``evidence``, ``text``.
+  ``began`` (seconds since the run did), ``subtest``, ``reason`` (of a skip), ``marks``, ``sums``
+  (of a test that failed for its subtests: how many did, each of which has a line); of a failure
+  also ``signature``, ``message``, ``chain``, ``evidence``, ``text``.
 - ``collect``: a module that could not be collected, as a failed ``test`` of phase ``collect``.
 - ``worker``, what befell one: ``worker``, ``what`` (started, ended, crashed), ``while`` (node id).
 - ``end``, last: ``exitstatus``, ``counts`` {outcome: tests}, ``seconds``, ``cut`` (why fewer ran
-  than were selected: ``maxfail``, ``interrupted``, or empty).
+  than were selected: ``maxfail``, ``interrupted``, or empty), ``dirty`` (git knows of changes).
 
 ``chain`` is a list of ``{type, message, link, frames}``, a frame ``[path, line, function, text,
 owner]``; ``evidence`` a list of ``{"kind": …, …facts}``.
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 __all__ = ["VERSION", "chain_from", "chain_json", "evidence_from", "evidence_json", "failure_from"]
 
 VERSION: Final = 1
-_FAILED: Final = frozenset(("failed", "error", "rerun"))
+# Not sets: what a line holds may be anything.
+_FAILED: Final = ("failed", "error", "rerun")
+_PHASES: Final = ("collect", "setup", "teardown")
 
 
 def chain_json(chain: Iterable[Raised]) -> list[Json]:
@@ -64,7 +67,7 @@ def chain_from(told: object) -> tuple[Raised, ...]:
         Raised(
             type=_text(one.get("type")),
             message=_text(one.get("message")),
-            link=cast("Link", one.get("link") or "raised"),
+            link=cast("Link", _text(one.get("link")) or "raised"),
             frames=tuple(_frames(one.get("frames"))),
         )
         for one in _dicts(told)
@@ -87,7 +90,7 @@ def failure_from(line: Mapping[str, Any]) -> Failure | None:
     if outcome not in _FAILED or not isinstance(nodeid, str):
         return None
     phase = line.get("phase")
-    known = cast("Phase", phase if phase in {"collect", "setup", "teardown"} else "call")
+    known = cast("Phase", phase if phase in _PHASES else "call")
     return Failure(
         nodeid=nodeid,
         file=_text(line.get("file")) or nodeid.partition("::")[0],

@@ -21,7 +21,8 @@ _URL_PASSWORD: Final = re.compile(
     r"(?P<head>\b[a-z][a-z0-9+.-]*://[^\s/:@'\"]*:)[^\s@'\"]+(?=@)", re.IGNORECASE
 )
 _ASSIGNED: Final = re.compile(
-    rf"(?P<head>[\w.-]*(?:{_TELLING})[\w.-]*['\"]?\]?\s*(?:=>|[:=])\s*"
+    # No more of the name than this, or a long word would be looked through again and again.
+    rf"(?P<head>(?:{_TELLING})[\w.-]{{0,40}}['\"]?\]?\s{{0,8}}(?:=>|[:=])\s{{0,8}}"
     r"(?:(?:bearer|basic|token)\s+)?)"
     r"(?P<value>'[^'\n]*'|\"[^\"\n]*\"|[^\s,;&)}\]'\"]+)",
     re.IGNORECASE,

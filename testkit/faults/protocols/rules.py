@@ -87,8 +87,9 @@ class Rule:
         try:
             if self.matches is not None and not self.matches(request):
                 return False
-        # The predicate is the user's: whatever it raises belongs to the rule, not to the relay.
-        except Exception as error:  # noqa: BLE001
+        # The predicate is the user's: whatever it raises belongs to the rule, not the relay. What
+        # pytest.fail raises is no Exception, and would end the relays' thread.
+        except BaseException as error:  # noqa: BLE001
             self.broken = TestkitError("TK629", rule=self.text, error=repr(error))
             self.broken.__cause__ = error
             return False

@@ -16,6 +16,7 @@ from time import monotonic, monotonic_ns, perf_counter, perf_counter_ns
 from typing import TYPE_CHECKING
 
 import pytest
+import time_machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,6 +141,26 @@ def test_a_poll_with_a_deadline_ends_while_the_clock_stands(clock: Clock) -> Non
         polls += 1
 
     assert polls in {5, 6}  # as the floats round
+
+
+def test_a_move_starts_from_where_time_machine_has_travelled(clock: Clock) -> None:
+    with time_machine.travel("2031-05-05T00:00:00+00:00"):
+        clock.advance(3600, hands="wall")
+
+        assert dt.datetime.now(dt.UTC).isoformat().startswith("2031-05-05T01:00")
+        clock.end()
+        assert dt.datetime.now(dt.UTC).isoformat().startswith("2031-05-05T00:00")
+
+
+def test_a_thread_that_does_nothing_but_sleep_takes_no_clock_along(clock: Clock) -> None:
+    clock.freeze()
+    before = monotonic()
+
+    thread = threading.Thread(target=time.sleep, args=(0.02,))
+    thread.start()
+    thread.join()
+
+    assert monotonic() == before
 
 
 def test_threads_that_sleep_at_once_take_the_clock_along_once(clock: Clock) -> None:

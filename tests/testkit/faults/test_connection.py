@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from testkit.faults.log import Log
+from testkit.faults.loop import Loop
+from testkit.faults.station import Station
+from testkit.system.ports import HeldPort
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -240,3 +244,45 @@ def test_what_passed_is_in_the_log(peer: Peer, faults: Faults) -> None:
         "connected",
         "closed by client (5 bytes to the server, 0 to the client)",
     ]
+
+
+def test_a_server_is_reached_at_the_first_of_its_addresses_that_answers() -> None:
+    # As where localhost is ::1 first, and the server listens at 127.0.0.1.
+    nobody, loop, log = HeldPort(), Loop(), Log()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(5)
+        addresses = [("127.0.0.1", nobody.port), listener.getsockname()]
+        servers = [(int(socket.AF_INET), address) for address in addresses]
+        station = loop.call(lambda: Station(loop, "relay", servers, log, seed=1))
+        with socket.create_connection(("127.0.0.1", station.port), timeout=5) as client:
+            client.sendall(b"question")
+            server, _ = listener.accept()
+            with server:
+                heard = server.recv(8)
+                server.sendall(b"answer")
+            answer = everything(client)
+    loop.call(station.close)
+    loop.stop()
+    nobody.release()
+
+    assert (heard, answer) == (b"question", b"answer")
+    assert "cannot be reached" not in str(log)
+
+
+def test_where_no_address_answers_the_client_is_reset() -> None:
+    first, second, loop, log = HeldPort(), HeldPort(), Loop(), Log()
+    servers = [(int(socket.AF_INET), ("127.0.0.1", held.port)) for held in (first, second)]
+    station = loop.call(lambda: Station(loop, "relay", servers, log, seed=1))
+    with (
+        socket.create_connection(("127.0.0.1", station.port), timeout=5) as client,
+        pytest.raises(ConnectionResetError),
+    ):
+        client.recv(1)
+    left = len(loop.sockets)
+    loop.call(station.close)
+    loop.stop()
+    first.release()
+    second.release()
+
+    assert "the server cannot be reached: Connection refused" in str(log)
+    assert left == 3  # the loop's own two, and the one that listens

@@ -64,7 +64,7 @@ class Pair:
     def __init__(self, converse: Callable[[], Conversation]) -> None:
         self.log, self.loop = Log(), Loop()
         self._listener = socket.create_server(("127.0.0.1", 0))
-        place = (socket.AF_INET, self._listener.getsockname())
+        place = [(socket.AF_INET, self._listener.getsockname())]
         self.station = self.loop.call(
             lambda: Station(self.loop, "relay", place, self.log, seed=1, converse=converse)
         )

@@ -98,6 +98,22 @@ async def test_a_refusal_leaves_those_alone_that_stand(client: Client) -> None:
     await other.close()
 
 
+def test_refusals_end_in_any_order_and_then_hear_nobody(faults: Faults) -> None:
+    hooked = vars(redis.connection.Connection)["_connect"]
+    with redis.Redis.from_url(faults.redis.url, retry=Retry(NoBackoff(), 0)) as client:
+        first, second = faults.redis.refuse(), faults.redis.refuse()
+        with pytest.raises(redis.ConnectionError):
+            client.ping()
+        first.end()
+        with pytest.raises(redis.ConnectionError):
+            client.ping()
+        second.end()
+
+        assert client.ping()
+    assert (first.struck, second.struck) == (1, 2)
+    assert vars(redis.connection.Connection)["_connect"] is hooked
+
+
 async def test_silence_lets_a_client_wait(waiting: Client) -> None:
     with waiting.relay().silence() as fault, pytest.raises(waiting.late):
         await waiting.open()

@@ -12,6 +12,7 @@ from testkit.core.messages import TestkitError
 from testkit.core.provided import provided
 from testkit.core.relayed import relayed
 from testkit.faults.relays import speaks_tls
+from testkit.system.ports import ports_apart
 
 if TYPE_CHECKING:
     from testkit.faults.faults import Faults
@@ -83,6 +84,14 @@ def test_its_address_is_open_to_tests_while_it_stands(
 
     assert standing == (True, redis_server.port)
     assert (place in provided, relayed.port(relay.port)) == (False, relay.port)
+
+
+@pytest.mark.skipif(not ports_apart(), reason="the kernel may choose every port")
+def test_nobody_gets_the_port_of_a_relay_by_chance_when_it_is_gone(faults: Faults) -> None:
+    # What goes to that port is led on to the server: a stranger there would not be reached.
+    ports = {faults.redis.port, faults.postgres.port}
+
+    assert ports <= set(ports_apart())
 
 
 def test_behind_the_test_there_is_no_relay(faults: Faults) -> None:

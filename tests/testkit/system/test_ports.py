@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from testkit.system.ports import LOOPBACK, HeldPort, is_held_here
+from testkit.system.ports import LOOPBACK, HeldPort, is_held_here, ports_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+APART = pytest.mark.skipif(not ports_apart(), reason="the kernel may choose every port")
 HOLDS = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux lets two sockets share a port that one holds"
 )
@@ -56,6 +57,34 @@ def test_the_kernel_gives_the_port_to_nobody_who_asks_for_any(held: HeldPort) ->
         ports = {other.getsockname()[1] for other in others}
 
     assert held.port not in ports
+
+
+@APART
+def test_a_port_apart_is_none_that_the_kernel_chooses_and_held_like_any() -> None:
+    held, other = HeldPort(apart=True), HeldPort(apart=True)
+    try:
+        with pytest.raises(OSError, match="in use"):
+            bound(held.port, reuse=False)
+        with bound(held.port, reuse=True) as server:
+            server.listen()
+            socket.create_connection((LOOPBACK, held.port), timeout=5).close()
+    finally:
+        held.release()
+        other.release()
+
+    assert {held.port, other.port} <= set(ports_apart())
+    assert held.port != other.port
+
+
+@APART
+def test_a_process_takes_a_port_apart_anew_only_behind_all_others() -> None:
+    taken = []
+    for _ in range(100):
+        held = HeldPort(apart=True)
+        held.release()
+        taken.append(held.port)
+
+    assert len(set(taken)) == min(100, len(ports_apart()))
 
 
 @HOLDS

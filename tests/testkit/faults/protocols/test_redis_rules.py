@@ -130,6 +130,16 @@ def test_a_predicate_that_raises_matches_nothing_from_there_on() -> None:
     assert rule.used_up
 
 
+def test_a_predicate_may_fail_the_test_or_leave_and_breaks_its_own_rule() -> None:
+    def predicate(words: list[bytes]) -> bool:
+        pytest.fail(f"unexpected: {words[0]!r}")
+
+    rule = declared().request("SET", where=predicate).every().lost()
+
+    assert not rule.counts(request(b"SET", b"a"))
+    assert "unexpected: b'SET'" in str(rule.broken)
+
+
 WRONG: Any = declared()
 
 
