@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import sqlalchemy as sa
+from measure import interleaved, machine, row
 
-from benchmarks.measure import interleaved, machine, row
 from testkit.record.evidence import watching
 from testkit.record.evidence.catch import caught
 
