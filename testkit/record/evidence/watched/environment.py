@@ -48,7 +48,8 @@ def _variables() -> dict[Any, Any]:
 
     What somebody has put in the place of ``os.environ`` is not asked, unless it is a dictionary.
     """
-    held: Any = os.environ if type(os.environ) is dict else attributes(os.environ).get("_data")
+    environ: Any = os.environ
+    held = environ if type(environ) is dict else attributes(environ).get("_data")
     if type(held) is not dict:
         return {}
     found: dict[Any, Any] = held.copy()

@@ -30,6 +30,12 @@ _TESTS = """
 
 
     @pytest.fixture
+    def ends_worse():
+        yield
+        raise KeyError("nor this one")
+
+
+    @pytest.fixture
     def mode():
         os.environ["SHOP_MODE"] = "hunter2"
 
@@ -44,6 +50,10 @@ _TESTS = """
 
 
     def test_torn_down(ends_badly):
+        pass
+
+
+    def test_torn_down_twice(ends_badly, ends_worse):
         pass
 
 
@@ -111,6 +121,16 @@ def test_the_fixture_that_failed_is_told_for_each_of_its_tests(lines: dict[str, 
 @pytest.mark.slow
 def test_a_fixture_that_ends_badly_is_told(lines: dict[str, Any]) -> None:
     assert _only(lines["test_torn_down teardown"], "fixture")["name"] == "ends_badly"
+
+
+@pytest.mark.slow
+def test_two_fixtures_that_end_badly_are_both_told(lines: dict[str, Any]) -> None:
+    line = lines["test_torn_down_twice teardown"]
+    names = [one["name"] for one in line["evidence"] if one["kind"] == "fixture"]
+
+    assert sorted(names) == ["ends_badly", "ends_worse"]
+    # Two fixtures' own places, and nothing of pytest's before them.
+    assert [member["frames"][0][0] for member in line["chain"][1:]] == ["test_shop.py"] * 2
 
 
 @pytest.mark.slow
