@@ -14,7 +14,7 @@ REPORTS: Final[dict[str, Message]] = {
         "testkit failed to group the failures of this run: {problem}.",
         "the end of the run",
         "A defect of testkit, or a failure of a kind that it has never seen.",
-        "testkit triage",
+        "testkit explain TK760",
         "pytest's own summary stands in place of the table, and the record of the run is whole. Please tell us, with\n"
         'the record if it may be shown. `summary = "pytest"` in [tool.testkit] turns the table off.',
     ),
