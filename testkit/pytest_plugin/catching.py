@@ -46,6 +46,10 @@ class Catching:
         self._began = time.time()
         watching.before_test(item)
 
+    def set_up(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        """Note that a fixture was set up, or failed to be."""
+        watching.after_fixture(fixturedef.argname)
+
     def ended(self, item: pytest.Item) -> None:
         """Note that a test was torn down."""
         watching.after_test(item)

@@ -68,6 +68,16 @@ class RecordingHooks:
         """Note that a test begins."""
         self._caught().starts(item)
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any]
+    ) -> Generator[None, object, object]:
+        """Note what a fixture changed before its test ran."""
+        try:
+            return (yield)
+        finally:
+            self._caught().set_up(fixturedef)
+
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
         """Note what a test left behind."""

@@ -39,13 +39,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(
-    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+    fixturedef: pytest.FixtureDef[object],
 ) -> Generator[None, object, object]:
     """Say which fixture has been set up."""
     try:
         return (yield)
     finally:
-        watching.after_fixture(fixturedef.argname, request.node.nodeid)
+        watching.after_fixture(fixturedef.argname)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -62,7 +62,7 @@ class Evidence:
       never its own ``repr``).
     - ``http``: ``method``, ``url``, ``status``, ``problem`` (title, detail and type of a problem
       document, or FastAPI's ``detail``), ``body``, ``request_body``, ``ago`` (seconds before the
-      failure).
+      failure), ``error`` (the type of the exception that came instead of an answer).
     - ``sql``: ``statement``, ``sqlstate``, ``constraint``, ``table``, ``column``, ``schema``,
       ``message``, ``code`` (SQLAlchemy's), ``dialect``; of the error that is in the chain.
     - ``statements``: ``last``: the texts of the last statements, oldest first.

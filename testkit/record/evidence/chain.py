@@ -79,9 +79,7 @@ def raised_from(chain: list[Linked], places: Places, budget: Budget) -> tuple[Ra
     """Return the chain as it is told; where the budget is spent, without places."""
     found: list[Raised] = []
     for error, link in chain:
-        tracebacks = tracebacks_of(error)
-        if link == "raised":
-            tracebacks = without_runner(tracebacks, places)
+        tracebacks = without_runner(tracebacks_of(error), places)
         said = told(message_of(error, places), _OWN_TEXT if link == "raised" else _TEXT)
         frames = () if budget.spent else places.frames(tracebacks)
         found.append(Raised(type_name(type(error)), said, link, frames))

@@ -34,8 +34,9 @@ _PROXY: Final[type] = _type_of_locals()
 class Scene:
     """One failed phase: ``errors`` are the exceptions of ``chain`` as objects.
 
-    ``own`` are the places in the project and its tests where what pytest saw passed, outermost
-    first, ``watched`` what was noted while the test ran, ``config`` and ``report`` pytest's.
+    ``own`` are the places in the project and its tests where the first exception passed that
+    passed any, outermost first, ``watched`` what was noted while the test ran,
+    ``config`` and ``report`` pytest's.
     """
 
     nodeid: str
@@ -47,12 +48,15 @@ class Scene:
     watched: Watched
     config: Any = None
     report: Any = None
-    all: Tracebacks = field(default_factory=list)
     own: Tracebacks = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.all = without_runner(tracebacks_of(self.errors[0][0]), self.places)
-        self.own = self.places.own(self.all)
+        # A group passed nowhere itself; a collector's error is pytest's own.
+        for error, _ in self.errors:
+            passed = without_runner(tracebacks_of(error), self.places)
+            self.own = self.places.own(passed)
+            if self.own:
+                break
 
     @property
     def raised(self) -> BaseException:

@@ -102,10 +102,11 @@ def before_test(item: Any) -> None:
     _watching.logs.begin()
 
 
-def after_fixture(name: str, nodeid: str) -> None:
-    """Say that a fixture was set up for a test: what changed the environment is known better."""
+def after_fixture(name: str) -> None:
+    """Say that a fixture was set up for the test: what changed the environment is known better."""
     if _watching is not None:
-        _watching.watched.environment.look(f"{nodeid} (fixture {name})")
+        noted = _watching.watched
+        noted.environment.look(f"{noted.running} (fixture {name})")
 
 
 def after_test(item: Any) -> None:

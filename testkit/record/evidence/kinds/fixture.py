@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from testkit.core.runs.failure import Evidence
+from testkit.record.evidence.exceptions import tracebacks_of
 from testkit.record.evidence.safely import attribute, attributes, is_a
 from testkit.record.evidence.scene import locals_of
 from testkit.record.evidence.texts import told
@@ -54,12 +55,22 @@ def fixture(scene: Scene) -> Iterator[Evidence]:
         return
     if scene.phase not in {"setup", "teardown"}:
         return
-    for place in reversed(scene.all):
+    told_of: list[dict[str, Json]] = []
+    for error, link in scene.errors:
+        facts = _around(error, scene) if link in {"raised", "group"} else {}
+        if facts and facts not in told_of and len(told_of) < _MOST_TOLD:
+            told_of.append(facts)
+    yield from (Evidence("fixture", facts) for facts in told_of)
+
+
+def _around(error: BaseException, scene: Scene) -> dict[str, Json]:
+    """Return the innermost fixture where an error passed; pytest's own places know it."""
+    for place in reversed(tracebacks_of(error)):
         for held in ("fixturedef", "self"):
             definition = locals_of(place.tb_frame).get(held)
             if is_a(definition, _DEFINITION):
-                yield Evidence("fixture", _of(definition, scene))
-                return
+                return _of(definition, scene)
+    return {}
 
 
 def _of(definition: Any, scene: Scene) -> dict[str, Json]:

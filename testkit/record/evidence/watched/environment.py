@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import Any, Final
+
+from testkit.record.evidence.safely import attributes
 
 __all__ = ["Watch"]
 
@@ -15,9 +17,9 @@ class Watch:
     """Compares the environment with what it was when the first test began."""
 
     def __init__(self) -> None:
-        self._first: dict[str, str] | None = None
-        self._last: dict[str, str] = {}
-        self._by: dict[str, str] = {}
+        self._first: dict[Any, Any] | None = None
+        self._last: dict[Any, Any] = {}
+        self._by: dict[Any, str] = {}
 
     def look(self, by: str) -> None:
         """Note that what differs from the last look was changed by this test or fixture."""
@@ -32,17 +34,30 @@ class Watch:
             self._last = now
 
     def changed(self, but: str) -> dict[str, str]:
-        """Return who changed what differs from the first look, without changes by this test."""
+        """Return who changed what differs from the first look, without what this test changed."""
         first, now = self._first or {}, _variables()
         return {
-            name: by
+            _text(name): by
             for name, by in sorted(self._by.items())
-            if by != but and now.get(name) != first.get(name)
+            if by != but and not by.startswith(f"{but} (") and now.get(name) != first.get(name)
         }
 
 
-def _variables() -> dict[str, str]:
-    found = dict(os.environ)
+def _variables() -> dict[Any, Any]:
+    """Return a copy, as bytes where the system keeps them so: texts would take ten times as long.
+
+    What somebody has put in the place of ``os.environ`` is not asked, unless it is a dictionary.
+    """
+    environ: Any = os.environ
+    held = environ if type(environ) is dict else attributes(environ).get("_data")
+    if type(held) is not dict:
+        return {}
+    found: dict[Any, Any] = held.copy()
     for name in _OWN:
         found.pop(name, None)
+        found.pop(name.encode(), None)
     return found
+
+
+def _text(name: object) -> str:
+    return os.fsdecode(name) if isinstance(name, bytes) else str(name)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from importlib.machinery import ModuleSpec
     from types import ModuleType
 
 __all__ = ["OnImport"]
@@ -17,7 +17,7 @@ class OnImport:
     """Calls a function for each named module, now or right after it was imported.
 
     A finder in front of the others that answers only for these names, once each, with what the
-    usual finder found. What a function raises is swallowed: the import is the project's.
+    next finder found. What a function raises is swallowed: the import is the project's.
     """
 
     def __init__(self, calls: Mapping[str, Callable[[], None]]) -> None:
@@ -51,9 +51,12 @@ class OnImport:
         """Answer for a name that is waited for; for any other leave it to the next finder."""
         if name not in self._waiting:
             return None
-        spec = PathFinder.find_spec(name, path, target)
-        if spec is None or spec.loader is None:
-            return None
+        # The others in their order: one of them may hide or replace this module.
+        finders = (f for f in list(sys.meta_path) if f is not self)
+        found = (f.find_spec(name, path, target) for f in finders if hasattr(f, "find_spec"))
+        spec = next((one for one in found if one is not None), None)
+        if spec is None or not hasattr(spec.loader, "exec_module"):
+            return spec
         spec.loader = _Calling(spec.loader, self, name)  # type: ignore[assignment]  # the protocol
         return spec
 

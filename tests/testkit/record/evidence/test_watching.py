@@ -216,7 +216,7 @@ def test_a_variable_that_an_earlier_test_left_is_told_with_that_test(
     watching.after_test(_BEFORE)
     watching.before_test(_ITEM)
     monkeypatch.setenv("MY_OWN", "1")
-    watching.after_fixture("own", _ITEM.nodeid)
+    watching.after_fixture("own")
 
     found = caught_of(_raises, nodeid=_ITEM.nodeid)
 
@@ -231,7 +231,7 @@ def test_what_a_fixture_of_an_earlier_test_changed_is_its_own(
     watching.after_test(_ITEM)
     watching.before_test(_BEFORE)
     monkeypatch.setenv("SHOP_MODE", "x")
-    watching.after_fixture("mode", _BEFORE.nodeid)
+    watching.after_fixture("mode")
     watching.after_test(_BEFORE)
     watching.before_test(_ITEM)
 
