@@ -43,8 +43,9 @@ class ImportWatch(MetaPathFinder):
         """Find nothing of our own: let the others find it, and listen to its loading."""
         if name not in self._names:
             return None
-        for finder in sys.meta_path:
-            spec = finder.find_spec(name, path, target) if finder is not self else None
+        # Those behind only: two watches of one name would ask each other for ever.
+        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
+            spec = finder.find_spec(name, path, target)
             if spec is not None:
                 if spec.loader is not None:
                     spec.loader = _Listening(spec.loader, self._loaded)

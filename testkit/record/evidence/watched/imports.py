@@ -51,8 +51,8 @@ class OnImport:
         """Answer for a name that is waited for; for any other leave it to the next finder."""
         if name not in self._waiting:
             return None
-        # The others in their order: one of them may hide or replace this module.
-        finders = (f for f in list(sys.meta_path) if f is not self)
+        # Those behind, in their order: one of them may hide or replace this module.
+        finders = sys.meta_path[sys.meta_path.index(self) + 1 :]
         found = (f.find_spec(name, path, target) for f in finders if hasattr(f, "find_spec"))
         spec = next((one for one in found if one is not None), None)
         if spec is None or not hasattr(spec.loader, "exec_module"):

