@@ -139,9 +139,6 @@ def test_no_test_sleeps_or_mocks() -> None:
         shown = path.is_relative_to(ROOT / "tests" / "testkit" / "record" / "evidence")
         names -= {name for name in names if shown and name.startswith("unittest.mock")}
         mocks = {n for n in names if n.startswith(("unittest.mock", "mock", "pytest_mock"))}
-        # Evidence names the mocks that it sees: its tests show it some, of nothing of ours.
-        if path == ROOT / "tests/testkit/record/evidence/kinds/test_kinds.py":
-            mocks = set()
         if mocks or "sleep" in words:
             found[named(path)] = sorted(mocks | words & {"sleep"})
 
