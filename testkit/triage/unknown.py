@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST", "masked", "unknown_key"]
 
 _QUOTED: Final = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"")
+_NUMBER: Final = re.compile(r"\b\d+\b")
 MOST: Final = 200
 _WORDS: Final = re.compile(r"[A-Za-z]{3,}")
 _BARE: Final = frozenset(
@@ -41,6 +42,9 @@ def unknown_key(facts: Facts) -> tuple[str, ...]:
         return (own.type, _QUOTED.sub("'…'", first).casefold(), place)
     compared = facts.compared if own.type in {"AssertionError", ""} else None
     words = {word.casefold() for word in _WORDS.findall(first)} - _BARE
+    if compared is not None and "status" not in f"{facts.line}{own.text}".casefold():
+        # What of these numbers looks like a status of HTTP is none.
+        first = _NUMBER.sub("<n>", first)
     if compared is not None or not words or own.type in {"KeyError", "IndexError", "StopIteration"}:
         return (own.type, _QUOTED.sub("'…'", first).casefold(), facts.base)
     return (own.type, first.casefold(), "")

@@ -178,6 +178,10 @@ GOOD: Final[dict[str, tuple[Failure, ...]]] = {
     "missing-column": (
         failed("sqlite3.OperationalError", "no such column: account.colour"),
         failed("psycopg.errors.UndefinedColumn", 'column "colour" does not exist'),
+        failed(
+            "psycopg.errors.UndefinedColumn",
+            'column "colour" of relation "account" does not exist\nLINE 1: INSERT INTO account …',
+        ),
     ),
     "missing-database": (
         failed("psycopg.OperationalError", 'FATAL:  database "shop" does not exist'),

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from typing import TYPE_CHECKING, Final
 
-from testkit.triage.rule import Rule, says
+from testkit.triage.rule import Rule, found, says
+
+if TYPE_CHECKING:
+    from testkit.triage.facts import Facts, Said
+    from testkit.triage.rule import Found
 
 __all__ = ["RULES"]
 
 _SQL: Final = ("sql",)
+_COLUMN: Final = re.compile(
+    r"no such column: (?P<read>[\w.]+)"
+    r"|table (?P<of>\w+) has no column named (?P<written>\w+)"
+    r"|column \"?(?P<read2>[\w.]+)\"? does not exist"
+    r"|column \"(?P<written2>\w+)\" of relation \"(?P<of2>[\w.]+)\" does not exist"
+    r"|Unknown column '(?P<read3>[\w.]+)'"
+)
+
+
+def _missing_column(_: Facts, said: Said) -> Found | None:
+    """Find the column, under one name whether it was read (``a.b``) or written (``b`` of ``a``)."""
+    hit = _COLUMN.search(said.text)
+    if hit is None:
+        return None
+    column = hit["read"] or hit["read2"] or hit["read3"]
+    if not column:
+        column = f"{hit['of'] or hit['of2']}.{hit['written'] or hit['written2']}"
+    return found(column.lower(), column=column)
+
 
 RULES: Final = (
     Rule(
@@ -20,7 +44,8 @@ RULES: Final = (
         ' (`schema = "alembic"`).',
         says(
             r"no such table: (?P<table>[\w.]+)"
-            r"|relation \"(?P<table2>[\w.]+)\" does not exist"
+            # "column … of relation … does not exist" is about the column.
+            r"|(?<!of )relation \"(?P<table2>[\w.]+)\" does not exist"
             r"|Table '(?P<table3>[\w.]+)' doesn't exist",
             "table",
         ),
@@ -32,12 +57,7 @@ RULES: Final = (
         "The column {column} does not exist",
         "The model has a column that no migration adds, or the database is of an older schema.",
         "Write the migration that adds it, and make the test databases anew.",
-        says(
-            r"no such column: (?P<column>[\w.]+)|has no column named (?P<column2>\w+)"
-            r"|column \"?(?P<column3>[\w.]+)\"?(?: of relation \"[\w.]+\")? does not exist"
-            r"|Unknown column '(?P<column4>[\w.]+)'",
-            "column",
-        ),
+        _missing_column,
         cues=("column",),
         kinds=_SQL,
     ),

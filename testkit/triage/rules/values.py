@@ -93,6 +93,10 @@ def _none_accesses(facts: Facts, said: Said) -> Iterator[_Access]:
     line = frame.text[:400] if frame and frame.owner in {"project", "test"} else facts.line
     lacks = _NO_ATTRIBUTE.search(said.text)
     if lacks:
+        if frame and _OF_MODELS.search(frame.path.replace("/", ".")):
+            # A method of a model: what it reads of itself is a column, or made of columns.
+            for hit in re.finditer(rf"\bself\.([a-z_]\w*)\.{re.escape(lacks['name'])}\b", line):
+                yield _access("", hit[1], new=False)
         line = re.sub(rf"\.{re.escape(lacks['name'])}\b(?:\([^)]*\))?", " ", line)
     elif not _OPERAND.search(said.text):
         return

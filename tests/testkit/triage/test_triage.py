@@ -158,6 +158,46 @@ def test_two_constraints_on_different_columns_are_two_causes() -> None:
     assert rules(found) == [("unique-violation", 1), ("unique-violation", 1)]
 
 
+def test_a_column_that_is_missing_where_it_is_read_and_written_is_one_cause() -> None:
+    kind = "psycopg.errors.UndefinedColumn"
+    failures = [
+        failed(kind, 'column "net" of relation "products" does not exist', test="t/test_a.py::a"),
+        failed(kind, "column products.net does not exist", test="t/test_b.py::b"),
+    ]
+
+    found = triage(failures)
+
+    assert rules(found) == [("missing-column", 2)]
+    assert found.causes[0].title == "The column products.net does not exist"
+
+
+def test_what_a_method_of_a_model_finds_none_goes_to_the_default() -> None:
+    made = failed(
+        "AssertionError",
+        "assert None == 'a'\n +  where None = <shop.models.Customer object at 0x7f1>.status",
+        line="assert Customer(name='A').status == 'a'",
+        test="tests/test_customers.py::test_new",
+    )
+    within = failed(
+        "AttributeError",
+        "'NoneType' object has no attribute 'upper'",
+        line="assert Customer(name='A').label == 'A (ACTIVE)'",
+        test="tests/test_customers.py::test_label",
+        below=("shop/models.py:label", 'return f"{self.name} ({self.status.upper()})"'),
+    )
+    elsewhere = failed(
+        "AttributeError",
+        "'NoneType' object has no attribute 'upper'",
+        line="assert Client(name='A').label == 'A (ACTIVE)'",
+        test="tests/test_clients.py::test_label",
+        below=("shop/clients.py:label", 'return f"{self.name} ({self.status.upper()})"'),
+    )
+
+    assert rules(triage([made, within])) == [("default-none", 2)]
+    assert rules(triage([made, elsewhere])) == [("default-none", 1), (None, 1)]
+    assert rules(triage([within])) == [(None, 1)]
+
+
 def test_none_without_a_new_object_stays_unknown() -> None:
     found = triage(
         [
@@ -179,6 +219,29 @@ def test_parameters_of_one_test_with_one_form_of_assertion_are_one_unknown() -> 
     )
 
     assert rules(found) == [(None, 4)]
+
+
+def test_numbers_that_look_like_statuses_part_no_parameters() -> None:
+    failures = [
+        failed("AssertionError", f"assert {was} == {n}", test=f"tests/test_vat.py::test_gross[{n}]")
+        for was, n in ((53, 60), (107, 120), (214, 240))
+    ]
+
+    assert rules(triage(failures)) == [(None, 3)]
+
+
+def test_parameters_that_were_answered_otherwise_stay_apart() -> None:
+    failures = [
+        failed(
+            "AssertionError",
+            f"assert {status} == 200\n +  where {status} = <Answer>.state",
+            line="assert asked(path).state == 200  # the status",
+            test=f"tests/test_asked.py::test_asked[{status}]",
+        )
+        for status in (301, 302)
+    ]
+
+    assert len(triage(failures).causes) == 2
 
 
 def test_bare_comparisons_of_two_tests_stay_apart() -> None:
