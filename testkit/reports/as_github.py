@@ -65,7 +65,7 @@ def _annotation(cause: Cause) -> str:
     about = [f"{plural(len(cause.tests), 'test')}, {kind_of(cause)}, {one_line(cause.id)}"]
     about += [f"to do: {one_line(cause.fix)}"] if cause.fix else []
     about += [f"shows as {', '.join(symptoms(cause, most=3))}"] if cause.symptoms else []
-    return f"::error {','.join(words)}::{_data('. '.join(about))}"
+    return f"::error {','.join(words)}::{_data('. '.join(one.rstrip('.') for one in about))}"
 
 
 def _data(text: str) -> str:

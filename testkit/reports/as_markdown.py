@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from testkit.reports.evidence import told
-from testkit.reports.heading import counted, headline, kind_of, notes, seen, symptoms
+from testkit.reports.heading import counted, headline, kind_of, notes, seen, symptoms, titled
 from testkit.reports.marks import as_code, block, escaped
 from testkit.reports.texts import plural
 
@@ -77,4 +77,4 @@ def _detail(cause: Cause) -> str:
 
 
 def _title(cause: Cause) -> str:
-    return cause.title if cause.rule is not None else f"unknown: {cause.title}"
+    return titled(cause)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from testkit.reports.evidence import told
-from testkit.reports.heading import counted, headline, kind_of, notes, seen, symptoms
+from testkit.reports.heading import counted, headline, kind_of, notes, seen, symptoms, titled
 from testkit.reports.texts import fitted, of_lines, one_line, plural
 from testkit.reports.texts import width as columns_of
 
@@ -21,6 +21,7 @@ SCREEN: Final = 24
 _NARROWEST: Final = 40
 _LINES_OF_A_CAUSE: Final = 4
 _TESTS: Final = 10
+_NOTES: Final = 5
 _ALL: Final = "testkit triage --limit 0 shows all of it"
 
 
@@ -39,10 +40,10 @@ def render(
     about = " · ".join(filter(None, (one_line(triage.title), counted(triage))))
     if about:
         head.append(fitted(about, width))
-    tail = [fitted(note, width) for note in notes(triage)]
+    tail = [line for note in notes(triage) for line in _wrapped(note, width)]
     if limit is None:
-        body = _overview(triage, width, bold, screen - len(head) - len(tail[:3]))
-        tail = tail[:3]
+        body = _overview(triage, width, bold, screen - len(head) - len(tail[:_NOTES]))
+        tail = tail[:_NOTES]
     else:
         shown = triage.causes[:limit] if limit else triage.causes
         body = [line for cause in shown for line in ("", *_detail(cause, width, bold))]
@@ -70,8 +71,7 @@ def _overview(triage: Triage, width: int, bold: tuple[str, str], lines: int) -> 
 
 def _brief(cause: Cause, width: int, bold: tuple[str, str]) -> list[str]:
     count = f"{len(cause.failures):>5,}"
-    unknown = "unknown: " if cause.rule is None else ""
-    title = fitted(f"{unknown}{cause.title}", width - len(count) - 2 - len(cause.id) - 2)
+    title = fitted(titled(cause), width - len(count) - 2 - len(cause.id) - 2)
     lines = [f"{_bold(count, bold)}  {one_line(cause.id)}  {_bold(title, bold)}"]
     indent = " " * 7
     where = " · ".join(filter(None, (one_line(cause.place), _spread(cause), seen(cause))))

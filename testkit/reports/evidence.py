@@ -54,6 +54,8 @@ def _http(facts: Mapping[str, Any]) -> list[str]:
     line = f"{_text(facts.get('method', ''))} {_text(facts.get('url', ''))}".strip()
     status = facts.get("status")
     first = f"{line} → {_text(status)}" if status is not None else line
+    if status is None and facts.get("error"):
+        first = f"{line} raised {_text(facts['error'])}"
     return [
         f"{first}: {_text(about)}" if about else first,
         _pair("sent", facts.get("request_body")),

@@ -9,7 +9,7 @@ from testkit.reports.texts import one_line, plural
 if TYPE_CHECKING:
     from testkit.core.runs.causes import Cause, Triage
 
-__all__ = ["counted", "headline", "kind_of", "notes", "seen", "symptoms"]
+__all__ = ["counted", "headline", "kind_of", "notes", "seen", "symptoms", "titled"]
 
 #: pytest's own plural: the other outcomes have none.
 _WORDS: Final = {("error", True): "errors"}
@@ -31,7 +31,9 @@ def headline(triage: Triage) -> str:
 def counted(triage: Triage) -> str:
     """Return the tests by outcome: ``1,209 passed, 113 failed``; "" where nothing counted them."""
     return ", ".join(
-        f"{count:,} {one_line(word)}" for word, count in triage.counts.items() if count
+        plural(count, "error") if word == "error" else f"{count:,} {one_line(word)}"
+        for word, count in triage.counts.items()
+        if count
     )
 
 
@@ -59,3 +61,10 @@ def seen(cause: Cause) -> str:
     """Return since when the cause is known, "" where that is not."""
     when = one_line(cause.first_seen)[:16].replace("T", " ")
     return f"seen first {when}" if when else ""
+
+
+def titled(cause: Cause) -> str:
+    """Return the title; where no rule knows the cause, it says so, once."""
+    if cause.rule is not None:
+        return cause.title
+    return f"unknown: {cause.title.removeprefix('Unknown: ')}"

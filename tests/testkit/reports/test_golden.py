@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 
+from testkit.core.runs.causes import Triage
+from testkit.core.runs.failure import Evidence
+from testkit.reports.evidence import told as told_of
 from testkit.reports.rendering import FORMS, Form, render
 from tests.support.causes_told import many_causes, some_causes
-
-if TYPE_CHECKING:
-    from testkit.core.runs.causes import Triage
 
 GOLDEN: Final = Path(__file__).parents[2] / "support" / "golden_reports"
 CASES: Final[dict[str, tuple[Form, dict[str, Any]]]] = {
@@ -84,6 +85,27 @@ def test_a_number_of_causes_is_told_whole_and_the_rest_counted() -> None:
 
     assert told.count("to do: Dig it out.") == 2
     assert "and 7 more causes with 14 failures" in told
+
+
+def test_what_a_source_lacks_is_told_to_the_end_of_the_sentence() -> None:
+    lacks = ("No values, no exchanges, no statements, no workers: causes rest on what was drawn.",)
+    told = render(Triage(causes=(), lacks=lacks), format="text", width=40)
+
+    assert lacks[0] in " ".join(told.split())
+
+
+def test_an_unknown_cause_is_said_to_be_unknown_once() -> None:
+    cause = replace(some_causes().causes[0], rule=None, title="Unknown: assert 1 == 2")
+    told = render(Triage(causes=(cause,), counts={"error": 5}), format="text")
+
+    assert "unknown: assert 1 == 2" in told
+    assert "5 errors" in told
+
+
+def test_an_exchange_without_an_answer_tells_what_was_raised() -> None:
+    seen = Evidence("http", {"method": "GET", "url": "/cart", "error": "shop.Broken"})
+
+    assert told_of(seen) == ["GET /cart raised shop.Broken"]
 
 
 def test_an_agent_reads_of_every_cause_within_the_cap() -> None:
