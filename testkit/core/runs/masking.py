@@ -74,8 +74,13 @@ _TOKENS_BEGIN: Final = (
     *("AKIA", "sk-", "sk_", "pypi-", "AIza"),
 )
 _TELLING_PARTS: Final = (
-    *("pass", "pwd", "secret", "token", "key", "credential", "authorization", "cookie"),
-    *("session", "dsn", "signature", "salt", "jwt", "bearer", "identified"),
+    *("pass", "pwd", "secret", "token", "credential", "authorization", "cookie", "dsn"),
+    *(
+        f"{word}{sign}key"
+        for word in ("api", "access", "private", "auth")
+        for sign in ("", "_", "-")
+    ),
+    *("sessionid", "session_id", "session-id", "signature", "salt", "jwt", "bearer", "identified"),
 )
 _PEM: Final = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
