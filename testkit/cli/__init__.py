@@ -44,6 +44,7 @@ _WRONG_USE: Final = frozenset(
         "TK502",
         "TK504",
         "TK505",
+        "TK706",
         "TK700",
         "TK701",
         "TK702",

@@ -1,4 +1,4 @@
-"""``testkit explain CODE`` and ``testkit explain VALUE``."""
+"""``testkit explain``: a message, a rule, a cause, or who drew a value."""
 
 from __future__ import annotations
 
@@ -16,11 +16,17 @@ __all__ = ["command"]
 # What was meant for a code, where nobody drew it: TK20, E1101, x.
 _LIKE_A_CODE: Final = re.compile(r"[a-z]{1,2}-?[0-9]*", re.IGNORECASE)
 
+# The id of a cause, as triage gives it.
+_CAUSE: Final = re.compile(r"C-[a-z]{8}", re.IGNORECASE)
+
 
 @click.command("explain")
-@click.argument("what", metavar="[CODE|VALUE]", required=False)
+@click.argument("what", metavar="[CODE|RULE|CAUSE|VALUE]", required=False)
 def command(what: str | None) -> None:
-    """Print the long text of a message or rule, or who drew a value; without either, list them."""
+    """Print the long text of a message or rule, a cause of the last run, or who drew a value.
+
+    Without any, list the messages and rules.
+    """
     if what is None:
         titles = {code: message.title for code, message in CATALOGUE.items()}
         titles |= {code: rule.title for code, rule in ALL_RULES.items()}
@@ -32,6 +38,16 @@ def command(what: str | None) -> None:
         return
     if what.upper() in CATALOGUE:
         click.echo(explain(what.upper()))
+        return
+    from testkit.cli.causes import told_of_cause
+    from testkit.triage.rules import BY_ID
+
+    if what.lower() in BY_ID:
+        rule = BY_ID[what.lower()]
+        click.echo(f"{rule.id}: {rule.title}\n\nWhy: {rule.why}\n\nTo do: {rule.fix}")
+        return
+    if _CAUSE.fullmatch(what):
+        click.echo(told_of_cause(what), nl=False)
         return
     from testkit.cli.drawn import who_drew
 

@@ -62,4 +62,12 @@ TRIAGE: Final[dict[str, Message]] = {
         "testkit explain TK705",
         "The folder is not made. Without --output the report goes to standard output.",
     ),
+    "TK706": Message(
+        "The last run has no such cause",
+        "No cause of the last run is {ident}; it has {known}.",
+        "{title}",
+        "The id is of an older run, and its cause is mended or shows otherwise now.",
+        "testkit explain TK706",
+        "testkit triage lists the causes of the last run, testkit triage previous those of the one before.",
+    ),
 }

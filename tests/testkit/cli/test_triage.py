@@ -108,6 +108,33 @@ def test_without_a_record_the_command_says_how_to_get_one(
     assert err.startswith(f'TK704: No record is "last" in {project}')
 
 
+def test_a_cause_of_the_last_run_is_explained_by_its_id(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(project / ".testkit" / "runs", "1-a.jsonl", "failed")
+    _, told, _ = call(capsys, "triage", "--format", "json")
+    ident = json.loads(told)["causes"][0]["id"]
+    found = call(capsys, "explain", ident)
+    unknown = call(capsys, "explain", "C-nosuchid")
+
+    assert found[0] == 0
+    assert ident in found[1]
+    assert "1 failure, 1" in found[1]
+    assert (unknown[0], unknown[2].splitlines()[0]) == (
+        2,
+        f"TK706: No cause of the last run is C-nosuchid; it has {ident}.",
+    )
+
+
+def test_a_named_cause_is_explained(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "explain", "missing-table")
+
+    assert code == 0
+    assert out.startswith("missing-table: The table {")
+    assert "\nTo do: " in out
+    assert project.exists()
+
+
 def test_a_report_goes_to_a_file(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = record(project, "a.jsonl", "failed")
     code, out, _ = call(capsys, "triage", str(file), "--format", "json", "--output", "t.json")
