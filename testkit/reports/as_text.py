@@ -64,7 +64,7 @@ def _overview(triage: Triage, width: int, bold: tuple[str, str], lines: int) -> 
     body: list[str] = []
     for number, block in enumerate(shown):
         if len(body) + gap + len(block) > lines - 2:
-            return [*body, *_rest(causes[number:])]
+            return [*body, *(fitted(line, width) for line in _rest(causes[number:]))]
         body += ["", *block] if gap else block
     return [*body, "", _ALL] if causes else []
 
