@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "diff": ("testkit.cli.diff", "runs", "Compare two runs: fixed, new, moved, vanished."),
     "history": ("testkit.cli.history", "runs", "Show what many runs tell: flaky, slowest."),
     "doctor": ("testkit.cli.doctor", "code", "Look for defects: of factories so far."),
+    "doctor": ("testkit.cli.doctor", "code", "Look for defects of models and tests."),
     "explain": ("testkit.cli.explain", "code", "Print the long text of a message."),
 }
 _ENVIRONMENT_FAILED: Final = 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from testkit.reports.texts import one_line, plural
 
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from testkit.core.runs.causes import Cause, Triage
 
 __all__ = ["counted", "headline", "kind_of", "notes", "seen", "symptoms"]
+
+#: pytest's own plural: the other outcomes have none.
+_WORDS: Final = {("error", True): "errors"}
 
 
 def headline(triage: Triage) -> str:
