@@ -28,7 +28,6 @@ _COMMANDS: Final = {
     "triage": ("testkit.cli.triage", "runs", "Group the failures of a run by cause."),
     "diff": ("testkit.cli.diff", "runs", "Compare two runs: fixed, new, moved, vanished."),
     "history": ("testkit.cli.history", "runs", "Show what many runs tell: flaky, slowest."),
-    "doctor": ("testkit.cli.doctor", "code", "Look for defects: of factories so far."),
     "doctor": ("testkit.cli.doctor", "code", "Look for defects of models and tests."),
     "explain": ("testkit.cli.explain", "code", "Print the long text of a message."),
 }
