@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "redis-cli": ("testkit.cli.redis_cli", "servers", "Open redis-cli on a running server."),
     "triage": ("testkit.cli.triage", "runs", "Group the failures of a run by cause."),
     "diff": ("testkit.cli.diff", "runs", "Compare two runs: fixed, new, moved, vanished."),
+    "history": ("testkit.cli.history", "runs", "Show what many runs tell: flaky, slowest."),
     "doctor": ("testkit.cli.doctor", "code", "Look for defects of models and tests."),
     "explain": ("testkit.cli.explain", "code", "Print the long text of a message."),
 }
@@ -50,6 +51,9 @@ _WRONG_USE: Final = frozenset(
         "TK702",
         "TK703",
         "TK704",
+        "TK730",
+        "TK733",
+        "TK734",
     )
 )
 

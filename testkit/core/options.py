@@ -244,7 +244,7 @@ def _parsed(
 def _checked(key: str, value: object, source: str) -> object:
     option = _BY_KEY[key]
     match option.kind, value:
-        case "text", str() if value:
+        case "text", str() if value or key == "history":  # an empty one: no history
             if option.choices and value not in option.choices:
                 raise _bad(key, value, f"this version knows {', '.join(option.choices)}", source)
             return value

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from testkit.core.messages import TestkitError
 from testkit.pytest_plugin import causes_table
 from testkit.pytest_plugin.catching import Catching
 from testkit.pytest_plugin.recording import Recording
@@ -26,6 +27,8 @@ class RecordingHooks:
     ) -> None:
         self._config = config
         self._summary = settings.summary
+        self._history = settings.history
+        self._note = ""
         self._catching: Catching | None = None
         self.recording: Recording | None = None
         if not hasattr(config, "workerinput"):
@@ -141,6 +144,7 @@ class RecordingHooks:
                 if reason := session.shouldfail or session.shouldstop:
                     self.recording.cut_by(_reason(str(reason)))
                 self.recording.finish(int(session.exitstatus or exitstatus))
+                self._remember(self.recording)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say where a red run was recorded, or why a run was not."""
@@ -151,6 +155,8 @@ class RecordingHooks:
             causes_table.write(
                 terminalreporter, self._config, recording.failures, recording.counts()
             )
+        if self._note:
+            terminalreporter.write_line(self._note)
         if recording.note:
             terminalreporter.write_line(recording.note)
         elif recording.path is not None and (recording.is_red or self._config.get_verbosity() > 0):
@@ -163,6 +169,17 @@ class RecordingHooks:
             self._catching.end()
         if self.recording is not None:
             self.recording.finish(int(pytest.ExitCode.INTERNAL_ERROR))
+
+    def _remember(self, recording: Recording) -> None:
+        """Add the run to the history; what keeps it from that is a note."""
+        from testkit.record.history.store import database_of, take  # sqlite3
+
+        try:
+            database = database_of(self._history, self._config.rootpath)
+            if database is not None and recording.path is not None:
+                take(recording.path, database)
+        except TestkitError as error:
+            self._note = f"testkit: {str(error).splitlines()[0]}"
 
     def _caught(self) -> Catching:
         if self._catching is None:
