@@ -6,7 +6,7 @@ types, so what is caught here arrives where the record is written.
 
 from __future__ import annotations
 
-import time
+from time import time
 from typing import TYPE_CHECKING, Any, Final
 
 from testkit.core.runs.failure import Failure
@@ -34,7 +34,7 @@ class Catching:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._order = -1
-        self._began = time.time()
+        self._began = time()
         self._running = ""
         watching.begin(config)
 
@@ -43,7 +43,7 @@ class Catching:
         if item.nodeid != self._running:
             self._order += 1
             self._running = item.nodeid
-        self._began = time.time()
+        self._began = time()
         watching.before_test(item)
 
     def set_up(self, fixturedef: pytest.FixtureDef[Any]) -> None:
