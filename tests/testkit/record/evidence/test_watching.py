@@ -262,3 +262,19 @@ def test_nothing_is_wrapped_any_more_at_the_end() -> None:
     assert httpx.Client.send is not wrapped
     assert httpx.Client.send.__module__.startswith("httpx")
     assert "SHOP_MODE" not in os.environ
+
+
+def test_a_run_within_a_test_leaves_the_watching_of_the_run_around_it() -> None:
+    around, within = SimpleNamespace(), SimpleNamespace()
+    watching.begin(around)
+    try:
+        noted = watching.watched()
+        watching.begin(within)
+        was_apart = watching.watched() is not noted
+        watching.end()
+
+        assert was_apart
+        assert watching.watched() is noted
+        assert watching.config() is around
+    finally:
+        watching.end()
