@@ -82,6 +82,7 @@ def lint(session: nox.Session) -> None:
     _run(session, "python", "-m", "ruff", "format", "--check")
     _run(session, "python", "-m", "mypy", "--strict", "--explicit-package-bases", *TYPED)
     _run(session, "lint-imports", "--no-logo")
+    _run(session, "testkit", "doctor")
 
 
 @nox.session(python=False, requires=[ENVIRONMENT], default=False)

@@ -27,7 +27,7 @@ _COMMANDS: Final = {
     "redis-cli": ("testkit.cli.redis_cli", "servers", "Open redis-cli on a running server."),
     "triage": ("testkit.cli.triage", "runs", "Group the failures of a run by cause."),
     "diff": ("testkit.cli.diff", "runs", "Compare two runs: fixed, new, moved, vanished."),
-    "doctor": ("testkit.cli.doctor", "code", "Look for defects: of factories so far."),
+    "doctor": ("testkit.cli.doctor", "code", "Look for defects of models and tests."),
     "explain": ("testkit.cli.explain", "code", "Print the long text of a message."),
 }
 _ENVIRONMENT_FAILED: Final = 3

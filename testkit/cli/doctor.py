@@ -12,20 +12,22 @@ import click
 
 from testkit.cli.findings import FORMS, relative
 from testkit.cli.settings import find_settings
+from testkit.cli.tables import printable
 from testkit.core.addresses import kinds_named
 from testkit.core.messages import TestkitError
 from testkit.doctor.factories.files import find_files
 from testkit.doctor.finding import Finding
-from testkit.doctor.groups import selected
+from testkit.doctor.groups import READING, beside_the_point, selected
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from testkit.servers.run import Run
 
 __all__ = ["command"]
 
 _COUNTS: Final = ("errors", "warnings", "factories", "traits", "files")
+_MANY: Final = 1000
 _NOTHING: Final = {**dict.fromkeys(_COUNTS, 0), "skipped": {}}
 
 
@@ -34,8 +36,9 @@ _NOTHING: Final = {**dict.fromkeys(_COUNTS, 0), "skipped": {}}
     "--select",
     multiple=True,
     metavar="CODES",
-    help="Groups and codes, parted by commas. The group so far: factories.",
+    help="Groups and codes, parted by commas; without it all rules that only read.",
 )
+@click.option("--ignore", multiple=True, metavar="CODES", help="Groups and codes to leave out.")
 @click.option(
     "--format",
     "form",
@@ -45,30 +48,69 @@ _NOTHING: Final = {**dict.fromkeys(_COUNTS, 0), "skipped": {}}
     help="What the report is written as.",
 )
 @click.argument("paths", nargs=-1, metavar="[PATH]…", type=click.Path(exists=True, path_type=Path))
-def command(*, select: tuple[str, ...], form: str, paths: tuple[Path, ...]) -> None:
-    """Look for defects of a test suite, in PATHs or in the whole project.
+def command(
+    *, select: tuple[str, ...], ignore: tuple[str, ...], form: str, paths: tuple[Path, ...]
+) -> None:
+    """Look for defects of models and tests, in PATHs or in the whole project.
 
-    The group `factories` imports the project as pytest does, on servers of its own. By every
-    factory, plain and with each trait, it builds an object and writes rows; all of it is rolled
-    back. Exit codes: 0 fine, 1 findings, 2 wrong use, 3 the environment failed.
+    Rules read the files; nothing of the project is imported. Only the group `factories` runs code:
+    it imports the project as pytest does, on servers of its own, and rolls back what it writes.
+    Exit codes: 0 fine, 1 findings, 2 wrong use, 3 the environment failed.
     """
-    codes = selected(select)
+    codes = selected(select, ignore)
     settings, root = find_settings(Path.cwd())
-    if not find_files(paths, root):
+    reading = (codes & READING) - beside_the_point(settings)
+    findings, summary = _read(paths, root, reading) if reading else ([], _NOTHING)
+    running = codes - READING
+    if running and not find_files(paths, root):
         click.echo("testkit: no file with a factory was found", err=True)
-        click.echo(FORMS[form]([], _NOTHING))
-        return
+        running = frozenset()
+    if not running:
+        click.echo(FORMS[form](findings, summary))
+        sys.exit(1 if findings else 0)
     import testkit.factories  # noqa: F401 - what is not installed is told before a server starts
     from testkit.cli.run import end_like, leave_unused
 
     leave_unused(settings)
     end_like(
-        lambda run: _reported(run, paths, codes, form), settings, root, started_by="testkit doctor"
+        lambda run: _reported(run, paths, running, form, (findings, summary)),
+        settings,
+        root,
+        started_by="testkit doctor",
     )
 
 
-def _reported(run: Run, paths: Sequence[Path], codes: Collection[str], form: str) -> int:
-    """Print what was found; return 1 where that is something. Raises TK433, TK434."""
+def _read(
+    paths: Sequence[Path], root: Path, codes: Collection[str]
+) -> tuple[list[Finding], dict[str, Any]]:
+    """Return what the rules that only read find, and the summary."""
+    from testkit.doctor.static.check import check
+    from testkit.doctor.static.files import find_modules
+
+    files = find_modules(paths, root)
+    if len(files) >= _MANY:
+        click.echo(f"testkit: reading {len(files):,} files", err=True)
+    checked = check(files, codes)
+    skipped = {relative(path): printable(reason) for path, reason in checked.skipped.items()}
+    for path, reason in skipped.items():
+        click.echo(f"testkit: {printable(path)} is left out: {reason}", err=True)
+    kinds = [finding.severity for finding in checked.findings]
+    counts = {"errors": kinds.count("error"), "warnings": kinds.count("warning")}
+    return checked.findings, {**_NOTHING, **counts, "files": checked.files, "skipped": skipped}
+
+
+def _reported(
+    run: Run,
+    paths: Sequence[Path],
+    codes: Collection[str],
+    form: str,
+    read: tuple[Sequence[Finding], Mapping[str, Any]],
+) -> int:
+    """Print what was found, behind what was ``read``; return 1 for anything.
+
+    Raises TK433, TK434.
+    """
+    found, counted = read
     code, answer = _asked(run, paths, codes)
     if code < 0:  # a signal ended it
         return code
@@ -76,12 +118,12 @@ def _reported(run: Run, paths: Sequence[Path], codes: Collection[str], form: str
         raise TestkitError("TK433", code=code, root=run.root)
     if "no_tables" in answer:
         raise TestkitError("TK434", reason=answer["no_tables"], root=run.root)
-    skipped = answer["summary"]["skipped"]
-    answer["summary"]["skipped"] = {relative(path): reason for path, reason in skipped.items()}
-    for path, reason in answer["summary"]["skipped"].items():
+    skipped = {relative(path): why for path, why in answer["summary"]["skipped"].items()}
+    for path, reason in skipped.items():
         click.echo(f"testkit: {path} is left out: {reason}", err=True)
-    findings = [Finding(**each) for each in answer["findings"]]
-    click.echo(FORMS[form](findings, answer["summary"]))
+    findings = [*found, *(Finding(**each) for each in answer["findings"])]
+    summary = {name: counted[name] + answer["summary"][name] for name in _COUNTS}
+    click.echo(FORMS[form](findings, {**summary, "skipped": {**counted["skipped"], **skipped}}))
     return 1 if findings else 0
 
 

@@ -63,7 +63,9 @@ def _closing(summary: Mapping[str, Any]) -> list[str]:
             ("file", "files"),
         )
     ]
-    return ["{}, {} in {} with {}, of {}.".format(*counts)]
+    # Rules that only read know nothing of factories.
+    form = "{}, {} in {} with {}, of {}." if summary["factories"] else "{0}, {1} in {4}."
+    return [form.format(*counts)]
 
 
 def _place(finding: Finding) -> str:

@@ -45,13 +45,12 @@ FACTORIES: Final[dict[str, Message]] = {
     ),
     "TK431": Message(
         "The doctor was not told what to look for",
-        "testkit doctor was called without --select; it has these groups: {groups}.",
+        "--select names nothing, or --ignore leaves nothing of it; there are these groups: {groups}.",
         "testkit doctor",
-        "The only group so far imports the project and runs its factories, on servers that are started\n"
-        "for it. That is done only when it is asked for by name.",
-        "testkit doctor --select factories",
-        "--select takes groups and codes, parted by commas: factories, or TD103,TD104. `testkit explain`\n"
-        "lists the codes.",
+        "A variable in a script was empty, or both options name the same rules.",
+        "testkit explain TK431",
+        "--select and --ignore take groups and codes, parted by commas: models, or TD201,TD301. Without\n"
+        "--select all rules that only read are asked; `testkit explain` lists the codes.",
     ),
     "TK432": Message(
         "No such group or rule",

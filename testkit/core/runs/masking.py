@@ -16,17 +16,51 @@ _TELLING: Final = (
     r"pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|"
     r"credential|authorization|auth[_-]?key|cookie|session[_-]?id|dsn|signature|salt|jwt|bearer"
 )
+#: Values that are none.
+_SAY_NOTHING: Final = frozenset(("None", "null", "''", '""', "True", "False", "[]", "{}"))
 _NAME: Final = re.compile(rf"(?:^|[^a-z])(?:{_TELLING})s?(?:$|[^a-z])", re.IGNORECASE)
 # Each repetition has a bound: texts of a run may be long words without an end, and hostile.
+# The last @ ends the password: many are written as they are, with an @ in them.
 _URL_PASSWORD: Final = re.compile(
-    r"(?P<head>\b[a-z][a-z0-9+.-]{0,40}://[^\s/:@'\"]{0,200}:)[^\s@'\"]{1,500}(?=@)",
+    r"(?P<head>\b[a-z][a-z0-9+.-]{0,40}://[^\s/:@'\"]{0,200}:)(?P<value>[^\s/'\"]{1,1000})(?=@)",
     re.IGNORECASE,
 )
+# In quotes, escaped or not, of one line or three; to the end of the line where they do not end.
+_QUOTED: Final = (
+    r"[bru]{0,2}(?:\"{3}[\s\S]{0,2000}?\"{3}|\\+\"(?:(?!\\+\").){0,2000}\\+\""
+    r"|\"(?:\\.|[^\"\\]){0,2000}(?:\"|\Z)|'(?:\\.|[^'\\]){0,1000}(?:'|\Z)|\\?[\"'][^\n]{0,1000})"
+)
+_BARE: Final = r"[^\s,;&)}\]'\"=][^\s,;&)}\]]*"
+_SIGN: Final = r"\s{0,8}(?:=>|[=!]?=|:|%3D)\s{0,8}"
 _ASSIGNED: Final = re.compile(
-    rf"(?P<head>(?:{_TELLING})[\w.-]{{0,40}}['\"]?\]?\s{{0,8}}(?:=>|[:=])\s{{0,8}}"
+    rf"(?P<head>(?:{_TELLING})[\w.-]{{0,40}}\\{{0,4}}['\"]?\]?{_SIGN}"
     r"(?:(?:bearer|basic|token)\s+)?)"
-    r"(?P<value>'[^'\n]*'|\"[^\"\n]*\"|[^\s,;&)}\]'\"]+)",
+    rf"(?P<value>{_QUOTED}|[\[{{][^\]}}\n]{{0,1000}}[\]}}]|{_BARE})",
     re.IGNORECASE,
+)
+# ('password', 'x') as headers and parameters are written; PASSWORD 'x' as SQL is.
+_BESIDE: Final = re.compile(
+    rf"(?P<head>(?:(?:{_TELLING})[\w.-]{{0,40}}(?:['\"]\s{{0,8}},|\s)|identified\s+by\s)\s{{0,8}})"
+    rf"(?P<value>{_QUOTED})",
+    re.IGNORECASE,
+)
+_ARGUMENT: Final = re.compile(
+    rf"(?P<head>(?<!\S)--?[\w-]{{0,40}}(?:{_TELLING})[\w-]{{0,40}}\s+)(?P<value>[^\s-]\S*)",
+    re.IGNORECASE,
+)
+_COOKIES: Final = re.compile(
+    r"(?P<head>\bcookie['\"]?\s{0,4}:\s{0,4}b?['\"]?)(?P<value>[^\n'\"]{1,4000})", re.IGNORECASE
+)
+_COMPARED: Final = re.compile(
+    r"(?P<value>'[^'\n]{1,500}'|\"[^\"\n]{1,500}\")"
+    rf"(?P<tail>\s{{0,4}}[=!]=\s{{0,4}}[\w.]{{0,80}}(?:{_TELLING})\b)",
+    re.IGNORECASE,
+)
+# What pydantic says of a field whose name is on the line above.
+_VALIDATED: Final = re.compile(
+    rf"(?P<head>^[^\n]{{0,200}}(?:{_TELLING})[^\n]{{0,80}}\n[^\n]{{0,400}}?input_value=)"
+    r"(?P<value>'[^'\n]*'?|\"[^\"\n]*\"?|[^,\]\n]+)",
+    re.IGNORECASE | re.MULTILINE,
 )
 _BEARER: Final = re.compile(r"(?P<head>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 _KNOWN_TOKEN: Final = re.compile(
@@ -40,8 +74,13 @@ _TOKENS_BEGIN: Final = (
     *("AKIA", "sk-", "sk_", "pypi-", "AIza"),
 )
 _TELLING_PARTS: Final = (
-    *("pass", "pwd", "secret", "token", "key", "credential", "authorization", "cookie"),
-    *("session", "dsn", "signature", "salt", "jwt", "bearer"),
+    *("pass", "pwd", "secret", "token", "credential", "authorization", "cookie", "dsn"),
+    *(
+        f"{word}{sign}key"
+        for word in ("api", "access", "private", "auth")
+        for sign in ("", "_", "-")
+    ),
+    *("sessionid", "session_id", "session-id", "signature", "salt", "jwt", "bearer", "identified"),
 )
 _PEM: Final = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
@@ -62,7 +101,7 @@ def without_secrets(text: str) -> str:
     if "-----BEGIN" in text:
         text = _PEM.sub(MASK, text)
     if "://" in text:
-        text = _URL_PASSWORD.sub(rf"\g<head>{MASK}", text)
+        text = _URL_PASSWORD.sub(_masked, text)
     # Looking for fixed words first costs a hundredth of the patterns: most texts have none.
     if _has(text, _TOKENS_BEGIN):
         text = _KNOWN_TOKEN.sub(MASK, text)
@@ -70,7 +109,14 @@ def without_secrets(text: str) -> str:
     if "bearer" in lowered or "basic" in lowered:
         text = _BEARER.sub(rf"\g<head>{MASK}", text)
     if _has(lowered, _TELLING_PARTS):
-        text = _ASSIGNED.sub(_masked, text)
+        if "cookie" in lowered:
+            text = _COOKIES.sub(_masked, text)
+        if "input_value=" in lowered:
+            text = _VALIDATED.sub(_masked, text)
+        if "==" in text or "!=" in text:
+            text = _COMPARED.sub(_masked, text)
+        for pattern in (_ASSIGNED, _BESIDE, _ARGUMENT):
+            text = pattern.sub(_masked, text)
     return text
 
 
@@ -83,10 +129,11 @@ def _has(text: str, parts: tuple[str, ...]) -> bool:
 
 def _masked(found: re.Match[str]) -> str:
     value = found["value"]
-    if MASK in value or value in {"None", "null", "''", '""', "True", "False"}:
+    parts = found.groupdict()
+    if MASK in value or value in _SAY_NOTHING:
         return found[0]
     quote = value[0] if value[0] in "'\"" else ""
-    return f"{found['head']}{quote}{MASK}{quote}"
+    return f"{parts.get('head') or ''}{quote}{MASK}{quote}{parts.get('tail') or ''}"
 
 
 _VARIABLE: Final = re.compile(

@@ -120,7 +120,8 @@ def here(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "TK431: testkit doctor was called without --select"),
+        (["--select", ""], "TK431: --select names nothing"),
+        (["--select", "models", "--ignore", "TD201,TD202"], "--ignore leaves nothing"),
         (["--select", "factory"], "TK432: There is no group and no rule 'factory'; the nearest"),
         (["--select", "factories", "no_such_folder"], "'no_such_folder' does not exist"),
         (["--select", "factories", "--format", "html"], "'html' is not one of"),
@@ -155,7 +156,7 @@ def test_a_project_without_factories_is_fine_and_starts_no_server(
     if form == "json":
         assert json.loads(printed.out)["summary"]["files"] == 0
     else:
-        assert printed.out == "0 errors, 0 warnings in 0 factories with 0 traits, of 0 files.\n"
+        assert printed.out == "0 errors, 0 warnings in 0 files.\n"
 
 
 @pytest.mark.slow
@@ -363,3 +364,48 @@ def test_the_factories_of_the_control_center_have_no_defect() -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"in [1-9]\d* factories", done.stdout)
+
+
+MISTAKES: Final = """
+    import pytest
+    import sqlalchemy as sa
+
+    class Order(Base):
+        tags = sa.Column(sa.JSON, default=[])
+
+    @pytest.mark.skip
+    def test_it():
+        client.flushall()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "codes"),
+    [
+        ([], ["TD201", "TD501", "TD401"]),
+        (["--select", "models"], ["TD201"]),
+        (["--ignore", "models,TD501"], ["TD401"]),
+        (["--select", "pytest", "tests"], ["TD501"]),
+        (["--select", "async"], []),
+    ],
+)
+def test_rules_that_read_find_what_was_asked_for_and_import_nothing(
+    arguments: list[str],
+    codes: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    project = Project(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("")
+    project.write("tests/test_it.py", MISTAKES)
+    project.write("tests/test_broken.py", "def (:")
+    code = here([*arguments, "--format", "json"], tmp_path, monkeypatch)
+    printed = capsys.readouterr()
+    answer = json.loads(printed.out)
+
+    assert code == (1 if codes else 0)
+    assert [found["code"] for found in answer["findings"]] == codes
+    assert all(found["path"] == "tests/test_it.py" for found in answer["findings"])
+    assert list(answer["summary"]["skipped"]) == ["tests/test_broken.py"]
+    assert "tests/test_broken.py is left out: Python cannot read line 1" in printed.err

@@ -1,0 +1,61 @@
+"""Each rule finds its bad examples, at the lines that they name, and nothing in its good ones."""
+
+from __future__ import annotations
+
+import textwrap
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from testkit.doctor.rules import MODULES
+from testkit.doctor.static.check import check_text
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+RULES: Final = list(chain.from_iterable(MODULES.values()))
+BAD: Final = [(rule, text) for rule in RULES for text in rule.BAD]
+GOOD: Final = [(rule, text) for rule in RULES for text in rule.GOOD]
+
+
+def name(value: Any) -> str | None:
+    return str(value.RULE.code) if hasattr(value, "RULE") else None
+
+
+def lines_found(rule: ModuleType, text: str) -> list[int]:
+    findings = check_text("/project/tests/test_it.py", textwrap.dedent(text), {rule.RULE.code})
+    return [finding.line for finding in findings]
+
+
+@pytest.mark.parametrize(("rule", "text"), BAD, ids=name)
+def test_a_bad_example_is_found_at_its_lines(rule: ModuleType, text: str) -> None:
+    lines = textwrap.dedent(text).splitlines()
+    expected = [number for number, line in enumerate(lines, 1) if line.endswith("# here")]
+
+    assert lines_found(rule, text) == expected
+    assert expected
+
+
+@pytest.mark.parametrize(("rule", "text"), GOOD, ids=name)
+def test_nothing_is_found_in_a_good_example(rule: ModuleType, text: str) -> None:
+    assert lines_found(rule, text) == []
+
+
+def test_every_rule_has_examples_of_both_kinds() -> None:
+    assert [rule.RULE.code for rule in RULES if not (rule.BAD and rule.GOOD)] == []
+    assert len(RULES) == 6
+
+
+def test_a_reason_is_a_sentence_without_its_full_stop() -> None:
+    for rule, text in BAD:
+        for finding in check_text("/test_it.py", textwrap.dedent(text), {rule.RULE.code}):
+            assert finding.reason
+            assert not finding.reason.endswith(".")
+
+
+def test_what_only_tests_must_not_do_is_not_found_elsewhere() -> None:
+    text = "client.flushall()\n"
+
+    assert check_text("/app/maintenance.py", text, {"TD401"}) == []
+    assert len(check_text("/tests/conftest.py", text, {"TD401"})) == 1
