@@ -6,6 +6,7 @@ types, so what is caught here arrives where the record is written.
 
 from __future__ import annotations
 
+import contextlib
 from time import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,7 +67,8 @@ class Catching:
         if report.when == "call" or not report.passed:
             facts["marks"] = [mark.name for mark in item.iter_markers()][:_MARKS]
         if report.failed:
-            facts |= self._failure(item, call, report)
+            with contextlib.suppress(Exception):  # items of plugins draw what they like
+                facts |= self._failure(item, call, report)
         setattr(report, ATTRIBUTE, facts)
 
     def collected(self, report: pytest.CollectReport, call: pytest.CallInfo[Any]) -> None:

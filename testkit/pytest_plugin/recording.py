@@ -89,6 +89,12 @@ class Recording:
 
     def collect_failed(self, report: pytest.CollectReport) -> None:
         """Write that a module could not be collected: once, although each worker says so."""
+        try:
+            self._collect_failed(report)
+        except Exception as error:  # noqa: BLE001 - as with the report of a test
+            self._miss(error)
+
+    def _collect_failed(self, report: pytest.CollectReport) -> None:
         facts = getattr(report, ATTRIBUTE, {})
         text = _drawn(report)
         known = report.nodeid, facts.get("message", text[-200:])

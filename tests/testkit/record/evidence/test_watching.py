@@ -203,8 +203,8 @@ def test_logged_errors_are_told_without_running_what_was_logged(
 def _ours() -> list[logging.Handler]:
     own = [h for h in logging.getLogger().handlers if type(h).__module__.startswith("testkit.")]
 
-    assert len(own) == 1
-    return own
+    assert own
+    return own[-1:]  # the run of these tests may be watched itself
 
 
 def test_a_variable_that_an_earlier_test_left_is_told_with_that_test(
