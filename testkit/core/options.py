@@ -343,7 +343,7 @@ def _bad(key: str, value: object, problem: str, source: str) -> TestkitError:
 def refuse_unknown_flags(arguments: Iterable[str]) -> None:
     """Raise TK001 for an argument that looks like an option of ours and is none."""
     for argument in arguments:
-        name = argument.partition("=")[0]
+        name = str(argument).partition("=")[0]
         if name.startswith(flag("")) and name not in map(flag, KEYS):
             raise unknown_key(name, "the command line")
 

@@ -6,7 +6,8 @@ types, so what is caught here arrives where the record is written.
 
 from __future__ import annotations
 
-import time
+import contextlib
+from time import time
 from typing import TYPE_CHECKING, Any, Final
 
 from testkit.core.runs.failure import Failure
@@ -34,7 +35,7 @@ class Catching:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._order = -1
-        self._began = time.time()
+        self._began = time()
         self._running = ""
         watching.begin(config)
 
@@ -43,7 +44,7 @@ class Catching:
         if item.nodeid != self._running:
             self._order += 1
             self._running = item.nodeid
-        self._began = time.time()
+        self._began = time()
         watching.before_test(item)
 
     def set_up(self, fixturedef: pytest.FixtureDef[Any]) -> None:
@@ -66,7 +67,8 @@ class Catching:
         if report.when == "call" or not report.passed:
             facts["marks"] = [mark.name for mark in item.iter_markers()][:_MARKS]
         if report.failed:
-            facts |= self._failure(item, call, report)
+            with contextlib.suppress(Exception):  # items of plugins draw what they like
+                facts |= self._failure(item, call, report)
         setattr(report, ATTRIBUTE, facts)
 
     def collected(self, report: pytest.CollectReport, call: pytest.CallInfo[Any]) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from datetime import UTC, datetime
 from importlib.metadata import version
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -40,8 +40,8 @@ class Recording:
 
     def __init__(self, config: pytest.Config, *, run: str, keep: int, seed: int | None) -> None:
         self._config = config
-        self._clock = time.monotonic()
-        self._started = time.time()
+        self._clock = monotonic()
+        self._started = time()
         self._outcomes: dict[str, str] = {}
         self._held: dict[tuple[str, str], dict[str, Any]] = {}
         self._setups: dict[tuple[str, str], float] = {}
@@ -89,6 +89,12 @@ class Recording:
 
     def collect_failed(self, report: pytest.CollectReport) -> None:
         """Write that a module could not be collected: once, although each worker says so."""
+        try:
+            self._collect_failed(report)
+        except Exception as error:  # noqa: BLE001 - as with the report of a test
+            self._miss(error)
+
+    def _collect_failed(self, report: pytest.CollectReport) -> None:
         facts = getattr(report, ATTRIBUTE, {})
         text = _drawn(report)
         known = report.nodeid, facts.get("message", text[-200:])
@@ -115,7 +121,16 @@ class Recording:
         self._write({"kind": "worker", "worker": name, "what": what, **told})
 
     def report(self, report: pytest.TestReport) -> None:
-        """Write what a report tells: of a failure at once, else when the test has ended."""
+        """Write what a report tells: of a failure at once, else when the test has ended.
+
+        One of a form that nobody expected is left out with a note: the run goes on.
+        """
+        try:
+            self._report(report)
+        except Exception as error:  # noqa: BLE001 - plugins put what they like on reports
+            self._miss(error)
+
+    def _report(self, report: pytest.TestReport) -> None:
         test = _worker(report), report.nodeid
         outcome = _outcome(report)
         subtest = _subtest(report)
@@ -164,7 +179,7 @@ class Recording:
             "kind": "end",
             "exitstatus": exitstatus,
             "counts": counts,
-            "seconds": round(time.monotonic() - self._clock, 3),
+            "seconds": round(monotonic() - self._clock, 3),
             "cut": self._cut,
         }
         dirty = self._git.is_dirty()
@@ -249,6 +264,12 @@ class Recording:
             self._writer.write(line)
         except OSError as error:
             self._lose(error)
+        except (TypeError, ValueError, RecursionError) as error:
+            self._miss(error)
+
+    def _miss(self, error: Exception) -> None:
+        told = TestkitError("TK670", problem=f"one line less, {type(error).__name__}")
+        self.note = self.note or f"testkit: {str(told).splitlines()[0]}"
 
     def _lose(self, error: OSError | TestkitError) -> None:
         if isinstance(error, OSError):
@@ -278,7 +299,7 @@ def _subtest(report: pytest.TestReport) -> str:
         return ""
     # From a worker of xdist the values come as texts in quotes.
     kwargs = ", ".join(f"{name}={_shown(value)}" for name, value in (context.kwargs or {}).items())
-    words = [f"[{context.msg}]"] if context.msg is not None else []
+    words = [f"[{_shown(context.msg)}]"] if context.msg is not None else []
     words += [f"({kwargs})"] if kwargs else []
     return str(plain(without_secrets(" ".join(words) or "(<subtest>)")))
 

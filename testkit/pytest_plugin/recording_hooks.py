@@ -159,7 +159,7 @@ class RecordingHooks:
             terminalreporter.write_line(self._note)
         if recording.note:
             terminalreporter.write_line(recording.note)
-        elif recording.path is not None and (recording.is_red or self._config.get_verbosity() > 0):
+        if recording.path is not None and (recording.is_red or self._config.get_verbosity() > 0):
             path = recording.path.relative_to(self._config.rootpath)
             terminalreporter.write_line(f"testkit: recorded in {path}: testkit triage")
 

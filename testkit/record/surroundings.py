@@ -62,6 +62,8 @@ class Commit:
             status.kill()
             status.communicate()
             return None
+        except (OSError, ValueError):  # a test closed all descriptors
+            return None
         return bool(told.strip()) if status.returncode == 0 else None
 
 
@@ -139,11 +141,12 @@ def relevant_names(environ: Mapping[str, str]) -> list[str]:
     return sorted(name for name in environ if _RELEVANT.match(name))
 
 
-def masked_arguments(arguments: Sequence[str]) -> list[str]:
+def masked_arguments(arguments: Sequence[str | os.PathLike[str]]) -> list[str]:
     """Return a command line without its secrets: ``--password x`` as well as ``--password=x``."""
     told: list[str] = []
     hides = False
-    for argument in arguments:
+    for one in arguments:
+        argument = os.fspath(one)  # pytest.main takes paths, too
         hides_next = argument.startswith("-") and "=" not in argument and is_secret_name(argument)
         told.append("•••" if hides and not argument.startswith("-") else without_secrets(argument))
         hides = hides_next

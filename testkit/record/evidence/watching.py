@@ -78,15 +78,20 @@ class _Watching:
 
 _watching: _Watching | None = None
 _config: Any = None
+#: Of the runs around this one: pytester runs pytest within a test, in the same process.
+_around: Final[list[tuple[Any, _Watching]]] = []
 _NOTHING: Final = Watched()
 
 
 def begin(config: Any = None) -> None:
-    """Begin to watch, unless it is done already."""
+    """Begin to watch, unless it is done for this run already; what a run around it noted stays."""
     global _config, _watching  # noqa: PLW0603 - a process has one environment and one of each class
-    if _watching is None:
-        _config = config
-        _watching = _Watching()
+    if _watching is not None:
+        if config is _config:
+            return
+        _around.append((_config, _watching))
+    _config = config
+    _watching = _Watching()
 
 
 def before_test(item: Any) -> None:
@@ -122,11 +127,11 @@ def after_test(item: Any) -> None:
 
 
 def end() -> None:
-    """Take off all that was wrapped."""
-    global _config, _watching  # noqa: PLW0603 - see begin
+    """Take off all that was wrapped, and watch on for the run around this one, if there is one."""
+    global _config, _watching
     if _watching is not None:
         _watching.end()
-        _config = _watching = None
+        _config, _watching = _around.pop() if _around else (None, None)
 
 
 def config() -> Any:

@@ -12,6 +12,8 @@ __all__ = ["Watch"]
 # pytest's own, of each phase.
 _OWN: Final = frozenset(("PYTEST_CURRENT_TEST", "PYTEST_XDIST_TESTRUNUID", "PYTEST_VERSION"))
 
+_TEXTS: Final = frozenset((str, bytes))
+
 
 class Watch:
     """Compares the environment with what it was when the first test began."""
@@ -53,6 +55,12 @@ def _variables() -> dict[Any, Any]:
     if type(held) is not dict:
         return {}
     found: dict[Any, Any] = held.copy()
+    if held is environ:  # anything may stand in it; what is no text would compare itself
+        found = {
+            name: value
+            for name, value in found.items()
+            if type(name) in _TEXTS and type(value) in _TEXTS
+        }
     for name in _OWN:
         found.pop(name, None)
         found.pop(name.encode(), None)

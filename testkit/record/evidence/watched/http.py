@@ -85,6 +85,7 @@ class Watch:
     def _sending(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def send(client: Any, request: Any, *args: Any, **named: Any) -> Any:
+            __tracebackhide__ = True  # pytest shows the project's frames and the client's
             exchange = self._begin(request)
             try:
                 response = original(client, request, *args, **named)
@@ -99,6 +100,7 @@ class Watch:
     def _waiting(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def send(client: Any, request: Any, *args: Any, **named: Any) -> Any:
+            __tracebackhide__ = True  # pytest shows the project's frames and the client's
             exchange = self._begin(request)
             try:
                 response = await original(client, request, *args, **named)

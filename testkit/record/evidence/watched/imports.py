@@ -49,7 +49,7 @@ class OnImport:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Answer for a name that is waited for; for any other leave it to the next finder."""
-        if name not in self._waiting:
+        if name not in self._waiting or self not in sys.meta_path:
             return None
         # Those behind, in their order: one of them may hide or replace this module.
         finders = sys.meta_path[sys.meta_path.index(self) + 1 :]

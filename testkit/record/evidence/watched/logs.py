@@ -21,14 +21,15 @@ class Watch(logging.Handler):
     def __init__(self, ring: deque[logging.LogRecord]) -> None:
         super().__init__(logging.ERROR)
         self._ring = ring
+        self._root = logging.getLogger()
 
     def begin(self) -> None:
         """Stand on the root logger."""
-        logging.getLogger().addHandler(self)
+        self._root.addHandler(self)
 
     def end(self) -> None:
         """Leave it."""
-        logging.getLogger().removeHandler(self)
+        self._root.removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep one."""

@@ -16,20 +16,20 @@ class Watch:
 
     def __init__(self, ring: deque[str]) -> None:
         self._ring = ring
-        self._listening = False
+        # Kept: a test may take the module out of sys.modules, or import it anew.
+        self._sqlalchemy: Any = None
 
     def begin(self) -> None:
         """Listen; SQLAlchemy has been imported."""
         sqlalchemy: Any = sys.modules["sqlalchemy"]
         sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", self._sent)
-        self._listening = True
+        self._sqlalchemy = sqlalchemy
 
     def end(self) -> None:
         """Listen no more."""
-        if self._listening:
-            sqlalchemy: Any = sys.modules["sqlalchemy"]
+        sqlalchemy, self._sqlalchemy = self._sqlalchemy, None
+        if sqlalchemy is not None:
             sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", self._sent)
-            self._listening = False
 
     def _sent(self, _connection: object, _cursor: object, statement: object, *_: object) -> None:
         if type(statement) is str:
