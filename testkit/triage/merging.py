@@ -38,11 +38,18 @@ def _order(draft: Draft) -> tuple[str, tuple[str, ...], list[str]]:
 
 def _fields(drafts: list[Draft]) -> list[Draft]:
     """Take an answer 422 of which no field is told to the only one of its resource that tells."""
-    refused = [one for one in drafts if _id(one) == "unprocessable" and one.key[0]]
+    told: dict[str, list[Draft]] = {}
+    silent: list[Draft] = []
+    for one in drafts:
+        if _id(one) == "unprocessable" and one.key[0]:
+            if one.key[1]:
+                told.setdefault(one.key[0], []).append(one)
+            else:
+                silent.append(one)
     gone: set[int] = set()
-    for one in refused:
-        heads = [head for head in refused if head.key[0] == one.key[0] and head.key[1]]
-        if not one.key[1] and len(heads) == 1:
+    for one in silent:
+        heads = told.get(one.key[0], [])
+        if len(heads) == 1:
             heads[0].take(one)
             gone.add(id(one))
     return [one for one in drafts if id(one) not in gone]

@@ -190,9 +190,11 @@ def _not_raised(facts: Facts, said: Said) -> Found | None:
     hit = _RAISE.search(said.first)
     if hit is None:
         return None
-    name = re.sub(r"<class '([\w.]+)'>", r"\1", hit["type"])[:80].strip("() ,") or "the exception"
+    classes = re.findall(r"<class '([\w.]+)'>", hit["type"])
+    name = ", ".join(classes)[:80] or hit["type"][:80].strip("() ,.") or "the exception"
     where = facts.place or facts.failure.file
-    return found(hit["what"], name, where, name=name.rpartition(".")[2])
+    short = ", ".join(one.rpartition(".")[2] for one in classes)[:80]
+    return found(hit["what"], name, where, name=short or name)
 
 
 RULES: Final = (

@@ -325,3 +325,10 @@ def test_hostile_texts_come_under_causes() -> None:
     found = json.loads(json.dumps(triage_json(triage(failures))))
 
     assert found["totals"]["failures"] == len(failures)
+
+
+def test_a_warning_that_did_not_come_is_named() -> None:
+    told = "DID NOT WARN. No warnings of type (<class 'DeprecationWarning'>,) were emitted."
+    found = triage([failed("Failed", told, test="tests/test_shop.py::test_old")])
+
+    assert found.causes[0].title == "DeprecationWarning is not raised where the test expects it"
