@@ -61,7 +61,14 @@ def write_report(text: str, output: Path | None) -> None:
     # A record may hold halves of pairs of surrogates, which no file takes.
     data = text.rstrip("\n").encode("utf-8", "backslashreplace") + b"\n"
     if output is None:
-        click.echo(data, nl=False)
+        try:
+            click.echo(data, nl=False)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise TestkitError(
+                "TK705", path="standard output", problem=error.strerror or error
+            ) from error
         return
     try:
         output.write_bytes(data)
