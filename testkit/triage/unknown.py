@@ -31,13 +31,16 @@ def masked(text: str) -> str:
 def unknown_key(facts: Facts) -> tuple[str, ...]:
     """Return what failures share that are alike: type, message without what varies, and place.
 
-    Where the project's own code failed, quoted values and the case of letters do not matter. Where
+    Where the project's own code failed, quoted values and the case of letters do not matter, and
+    nothing of the message does where one statement with a text of its own raised it. Where
     only the test did, the message must say enough to stand for a cause; a bare comparison is a
     cause of its own test, whatever the parameters.
     """
     own = facts.own
     first = masked(own.first[:MOST])
     place = facts.place
+    if place and (line := _raised_with(facts)):
+        return (own.type, line, place)
     if place:
         return (own.type, _QUOTED.sub("'…'", first).casefold(), place)
     compared = facts.compared if own.type in {"AssertionError", ""} else None
@@ -48,3 +51,15 @@ def unknown_key(facts: Facts) -> tuple[str, ...]:
     if compared is not None or not words or own.type in {"KeyError", "IndexError", "StopIteration"}:
         return (own.type, _QUOTED.sub("'…'", first).casefold(), facts.base)
     return (own.type, first.casefold(), "")
+
+
+def _raised_with(facts: Facts) -> str:
+    """Return the statement of the project that raised this with a text of its own, else "".
+
+    `raise error` hands on what others made, and says nothing of what it is.
+    """
+    frames = facts.root.frames if facts.root else ()
+    if not frames or frames[-1].owner != "project":
+        return ""
+    line = frames[-1].text.strip()
+    return line if line.startswith("raise ") and ("'" in line or '"' in line) else ""

@@ -221,6 +221,21 @@ def test_parameters_of_one_test_with_one_form_of_assertion_are_one_unknown() -> 
     assert rules(found) == [(None, 4)]
 
 
+def test_what_one_statement_of_the_project_raised_is_one_unknown_whatever_it_names() -> None:
+    def lent(title: str, line: str) -> Failure:
+        test = f"t.py::test_{title}"
+        below = "shop/library.py:lend", line
+        return failed("NotLent", f"{title} cannot be lent", test=test, below=below)
+
+    words = 'raise NotLent(f"{title} cannot be lent")'
+
+    assert rules(triage([lent("Dune", words), lent("Emma", words)])) == [(None, 2)]
+    assert rules(triage([lent("Dune", "raise error"), lent("Emma", "raise error")])) == [
+        (None, 1),
+        (None, 1),
+    ]
+
+
 def test_numbers_that_look_like_statuses_part_no_parameters() -> None:
     failures = [
         failed("AssertionError", f"assert {was} == {n}", test=f"tests/test_vat.py::test_gross[{n}]")
