@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "triage": ("testkit.cli.triage", "runs", "Group the failures of a run by cause."),
     "diff": ("testkit.cli.diff", "runs", "Compare two runs: fixed, new, moved, vanished."),
     "history": ("testkit.cli.history", "runs", "Show what many runs tell: flaky, slowest."),
+    "polluter": ("testkit.cli.polluter", "runs", "Find which tests make another one fail."),
     "doctor": ("testkit.cli.doctor", "code", "Look for defects of models and tests."),
     "explain": ("testkit.cli.explain", "code", "Print the long text of a message."),
 }
@@ -54,6 +55,7 @@ _WRONG_USE: Final = frozenset(
         "TK730",
         "TK733",
         "TK734",
+        "TK740",
     )
 )
 
