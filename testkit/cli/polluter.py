@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
@@ -19,19 +20,30 @@ from testkit.proof.replay import replay
 from testkit.record.files import records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["command"]
 
+Verdict = Literal["found", "alone", "not reproduced", "flaky"]
 _REPEATS: Final = 3
+_SIGNALLED: Final = 128
+_IN_ORDER: Final = ("-p", "no:randomly", "-p", "no:xdist")
+_NONE: Final[Mapping[Verdict, str]] = {
+    "alone": "It fails alone: no other test is needed for it.",
+    "not reproduced": "It passes behind all tests of the record: not reproduced, so none is found.",
+    "flaky": "It fails behind the same tests not each time: it is flaky, none is found.",
+}
 
 
 @click.command("polluter")
 @click.option("--run", "run", type=click.Path(path_type=Path), help="The record to replay.")
 @click.option("--most", type=click.IntRange(min=3), default=100, show_default=True, metavar="N")
 @click.option("--timeout", type=click.FloatRange(min=1), default=600.0, show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 @click.argument("nodeid")
-def command(*, run: Path | None, most: int, timeout: float, nodeid: str) -> None:
+def command(*, run: Path | None, most: int, timeout: float, form: str, nodeid: str) -> None:
     """Find which earlier tests make NODEID fail, by running parts of the recorded order.
 
     The order is that of the last record in which it failed, on the same worker. --most bounds the
@@ -40,6 +52,10 @@ def command(*, run: Path | None, most: int, timeout: float, nodeid: str) -> None
     """
     _, root = find_settings(Path.cwd())
     before = _before(nodeid, [run] if run else records(root))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # As Ctrl-C does: the experiment ends with us.
+        signal.signal(number, lambda number, _frame: sys.exit(_SIGNALLED + number))
+    began = time.monotonic()
     done = 0
 
     def fails(part: list[str]) -> bool:
@@ -47,28 +63,42 @@ def command(*, run: Path | None, most: int, timeout: float, nodeid: str) -> None
         if done >= most:
             raise TestkitError("TK741", most=most)
         done += 1
-        began = time.monotonic()
+        started = time.monotonic()
         outcome = replay(root, [*part, nodeid], timeout=timeout)
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - started
         click.echo(f"{done}: behind {len(part)} tests: {outcome}, {seconds:.1f} s", err=True)
         return outcome == "failed"
 
+    verdict, found = _judged(before, fails)
+    answer = {
+        "version": 1,
+        "nodeid": nodeid,
+        "verdict": verdict,
+        "polluters": found,
+        "command": ["pytest", *_IN_ORDER, *found, nodeid] if found else [],
+        "experiments": done,
+        "seconds": round(time.monotonic() - began, 3),
+    }
+    click.echo(json.dumps(answer, indent=2) if form == "json" else _text(answer))
+    sys.exit(1 if found else 0)
+
+
+def _judged(before: list[str], fails: Callable[[list[str]], bool]) -> tuple[Verdict, list[str]]:
     if fails([]):
-        click.echo("It fails alone: no other test is needed for it.")
-        return
+        return "alone", []
     if not before or not any(fails(before) for _ in range(_REPEATS)):
-        click.echo("It passes behind all tests of the record: not reproduced, so none is found.")
-        return
+        return "not reproduced", []
     found = narrowed(before, fails)
-    if not fails(found):
-        click.echo("It fails behind the same tests not each time: it is flaky, none is found.")
-        return
-    click.echo(f"{printable(nodeid)} fails behind:")
-    for one in found:
-        click.echo(f"  {printable(one)}")
-    ids = " ".join(shlex.quote(one) for one in [*found, nodeid])
-    click.echo(f"pytest -p no:randomly -p no:xdist {printable(ids)}")
-    sys.exit(1)
+    # Once more: what came out is one more experiment, not only what was left of many.
+    return ("found", found) if fails(found) else ("flaky", [])
+
+
+def _text(answer: Mapping[str, Any]) -> str:
+    if not answer["polluters"]:
+        return _NONE[answer["verdict"]]
+    lines = [f"{printable(answer['nodeid'])} fails behind:"]
+    lines += [f"  {printable(one)}" for one in answer["polluters"]]
+    return "\n".join([*lines, printable(shlex.join(answer["command"]))])
 
 
 def _before(nodeid: str, paths: list[Path]) -> list[str]:
