@@ -51,9 +51,28 @@ def command(*, form: Form, output: Path | None, limit: int | None, runs: tuple[s
     """
     _, root = find_settings(Path.cwd())
     found = judged(read_run(runs, root), root)
-    write_report(_rendered(found, form, limit, to_file=output is not None), output)
+    text = _rendered(found, form, limit, to_file=output is not None)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY", "") if form == "github" else ""
+    if summary and output is None:
+        text = _summarised(found, limit, Path(summary))
+    write_report(text, output)
     if found.failures or not found.complete:
         sys.exit(1)
+
+
+def _summarised(found: Triage, limit: int | None, summary: Path) -> str:
+    """Append the job's summary to its file; return the annotations, which the log takes.
+
+    Raises TK705 where it cannot be written.
+    """
+    from testkit.reports import as_github
+
+    try:
+        with summary.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(as_github.summary(found, limit=limit))
+    except OSError as error:
+        raise TestkitError("TK705", path=summary, problem=error.strerror or error) from error
+    return "\n".join(as_github.commands(found))
 
 
 def write_report(text: str, output: Path | None) -> None:

@@ -27,6 +27,7 @@ __all__ = ["ATTRIBUTE", "Catching", "cut", "plain"]
 ATTRIBUTE: Final = "testkit_facts"
 _MESSAGE: Final = 2000
 _MARKS: Final = 10
+_MARGIN: Final = 1000
 
 
 class Catching:
@@ -107,11 +108,16 @@ def plain(value: Any) -> Any:
 
 
 def cut(text: str, most: int) -> str:
-    """Return a text of at most ``most`` characters: of a longer one its two ends."""
+    """Return a text without its secrets, of at most ``most`` characters: of a longer one two ends.
+
+    What is masked reaches beyond the cuts, so that none leaves the half of a secret.
+    """
     if len(text) <= most:
-        return text
+        return without_secrets(text)
     head, tail = most * 3 // 5, most * 2 // 5
-    return f"{text[:head]}\n… {len(text) - head - tail} characters …\n{text[-tail:]}"
+    begin = without_secrets(text[: head + _MARGIN])[:head]
+    end = without_secrets(text[-tail - _MARGIN :])[-tail:]
+    return f"{begin}\n… {len(text) - head - tail} characters …\n{end}"
 
 
 def _facts(told: Failure) -> dict[str, Any]:
@@ -126,4 +132,4 @@ def _facts(told: Failure) -> dict[str, Any]:
 def _crash_line(report: pytest.TestReport | pytest.CollectReport) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
     text = getattr(crash, "message", None) or report.longreprtext
-    return without_secrets(cut(text.strip(), _MESSAGE))
+    return cut(text.strip(), _MESSAGE)

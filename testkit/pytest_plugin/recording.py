@@ -311,11 +311,11 @@ def _shown(value: object) -> str:
 
 
 def _drawn(report: pytest.TestReport | pytest.CollectReport) -> str:
-    return str(plain(without_secrets(cut(report.longreprtext, _TEXT))))
+    return str(plain(cut(report.longreprtext, _TEXT)))
 
 
 def _reason(report: pytest.TestReport) -> str:
     told = getattr(report, "wasxfail", None)
     if told is None and isinstance(report.longrepr, tuple):
         told = report.longrepr[2]
-    return str(plain(without_secrets(cut(str(told or ""), _PIECE)))).removeprefix("Skipped: ")
+    return str(plain(cut(str(told or ""), _PIECE))).removeprefix("Skipped: ")

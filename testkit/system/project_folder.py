@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Final
 
 from testkit.system.files import private_directory
@@ -25,9 +24,7 @@ def make_folder(root: Path, name: str) -> Path:
 
     Raises OSError where it cannot be made, TK105 where it is a link or somebody else's.
     """
-    home = root / _HOME
-    with contextlib.suppress(FileExistsError):
-        home.mkdir(mode=0o700)
+    home = private_directory(root / _HOME)
     folder = private_directory(home / name)
     ignored = home / ".gitignore"
     if not ignored.exists():

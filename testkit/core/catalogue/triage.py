@@ -57,10 +57,10 @@ TRIAGE: Final[dict[str, Message]] = {
     "TK705": Message(
         "A report cannot be written",
         "{path} cannot be written: {problem}.",
-        "the option --output",
-        "Its folder does not exist, or belongs to somebody else.",
+        "the option --output, the file of GitHub's job summary, or standard output",
+        "Its folder does not exist or belongs to somebody else, or the disk is full.",
         "testkit explain TK705",
-        "The folder is not made. Without --output the report goes to standard output.",
+        "No folder is made. Without --output the report goes to standard output.",
     ),
     "TK706": Message(
         "The last run has no such cause",

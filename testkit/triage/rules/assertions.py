@@ -60,9 +60,10 @@ def _leaked(facts: Facts, said: Said) -> Found | None:
         told = told or _seen(facts, said)
         first, *others = name.lower().split("_")
         words = set(_LETTERS.findall(told))
-        named = name.lower() in told or any(
-            word in words or (len(word) >= _WORD and word in told) for word in others or [first]
-        )
+        telling = others or [first]
+        said_of = [one in words or (len(one) >= _WORD and one in told) for one in telling]
+        # One word of many, such as PATH or DEFAULT, stands in many a line.
+        named = name.lower() in told or sum(said_of) * 2 >= len(telling)
         # The first word is often that of the whole project: alone it proves nothing.
         if named or (len(first) >= _WORD and first in told):
             who = f", changed by {by}" if by else ""

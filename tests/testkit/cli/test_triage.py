@@ -143,6 +143,24 @@ def test_a_report_goes_to_a_file(project: Path, capsys: pytest.CaptureFixture[st
     assert json.loads((project / "t.json").read_text())["totals"]["failures"] == 1
 
 
+def test_on_github_the_summary_goes_to_its_file_and_the_log_has_the_annotations(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = record(project, "a.jsonl", "failed")
+    (project / "summary.md").write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project / "summary.md"))
+    code, out, _ = call(capsys, "triage", str(file), "--format", "github")
+    summary = (project / "summary.md").read_text()
+
+    assert code == 1
+    assert [line.partition(" ")[0] for line in out.splitlines()] == ["::error"]
+    assert summary.startswith("before\n## 1 failure, 1")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project / "none" / "summary.md"))
+    code, _, err = call(capsys, "triage", str(file), "--format", "github")
+
+    assert (code, err[:5]) == (3, "TK705")
+
+
 def test_a_file_that_cannot_be_written_is_told(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

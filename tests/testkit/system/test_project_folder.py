@@ -41,3 +41,13 @@ def test_a_link_in_its_place_is_refused(tmp_path: Path) -> None:
         make_folder(tmp_path, "draws")
 
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_home_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    (tmp_path / ".testkit").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(TestkitError) as refused:
+        make_folder(tmp_path, "draws")
+
+    assert refused.value.code == "TK105"
+    assert list((tmp_path / "elsewhere").iterdir()) == []
