@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 DOCUMENT: Final = "/cc/openapi.json"
 # Requests of one kind to one operation: the soak run sends 60 times as many.
-EXAMPLES: Final = 10
+EXAMPLES: Final = 6
 
 
 def _kinds() -> Iterator[tuple[GenerationMode, dict[str, Any]]]:

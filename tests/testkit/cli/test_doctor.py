@@ -206,7 +206,7 @@ def test_only_what_was_asked_for_is_reported_and_only_of_the_paths(tmp_path: Pat
     assert "::error" not in warning.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_schema_and_env_of_the_project_are_there_before_its_import(tmp_path: Path) -> None:
     project = Project(tmp_path, configuration=SCHEMA)
     project.write("tests/conftest.py", "import os\nCACHE = os.environ['CACHE']\n")
@@ -288,7 +288,7 @@ def test_a_factory_that_waits_for_its_own_row_gives_up(tmp_path: Path) -> None:
     assert found["reason"].startswith("create() raises LockNotAvailable: canceling statement")
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_project_that_ends_the_process_exits_with_3(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.write("tests/factories.py", "import os\nos._exit(0)\nclass A(Factory): ...\n")
@@ -298,7 +298,7 @@ def test_a_project_that_ends_the_process_exits_with_3(tmp_path: Path) -> None:
     assert "TK433: The process that imports the project ended with 0" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_tables_that_cannot_be_made_exit_with_3(tmp_path: Path) -> None:
     project = Project(tmp_path)
     wrong = MODELS.replace("default=True", "server_default=sa.text('no_such_function()')")
