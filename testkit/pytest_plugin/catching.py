@@ -14,7 +14,7 @@ from testkit.core.runs.failure import Failure
 from testkit.core.runs.lines import chain_json, evidence_json
 from testkit.core.runs.masking import without_secrets
 from testkit.core.runs.signature import signature
-from testkit.record.evidence import catch, watching
+from testkit.record.evidence import watching
 
 if TYPE_CHECKING:
     import pytest
@@ -74,7 +74,9 @@ class Catching:
 
     def collected(self, report: pytest.CollectReport, call: pytest.CallInfo[Any]) -> None:
         """Put on the report of a module that could not be collected what the record tells."""
-        chain, evidence = catch.caught(None, call, report)
+        from testkit.record.evidence.catch import caught  # a green run does not need it
+
+        chain, evidence = caught(None, call, report)
         message = _crash_line(report)
         told = Failure(report.nodeid, report.nodeid, "collect", "error", message, chain, evidence)
         setattr(report, ATTRIBUTE, _facts(told))
@@ -86,7 +88,9 @@ class Catching:
     def _failure(
         self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
     ) -> dict[str, Any]:
-        chain, evidence = catch.caught(item, call, report)
+        from testkit.record.evidence.catch import caught  # a green run does not need it
+
+        chain, evidence = caught(item, call, report)
         phase: Phase = report.when if report.when in {"setup", "teardown"} else "call"
         message = _crash_line(report)
         file = report.nodeid.partition("::")[0]

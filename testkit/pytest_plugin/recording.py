@@ -272,9 +272,9 @@ class Recording:
         self.note = self.note or f"testkit: {str(told).splitlines()[0]}"
 
     def _lose(self, error: OSError | TestkitError) -> None:
-        if isinstance(error, OSError):
-            error = TestkitError("TK670", problem=error.strerror or str(error))
-        self.note = f"testkit: {str(error).splitlines()[0]}"
+        said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        told = TestkitError("TK670", problem=said.splitlines()[0].rstrip("."))
+        self.note = f"testkit: {str(told).splitlines()[0]}"
         if self._writer is not None:
             self._writer.close()
             self._writer = None
