@@ -192,7 +192,7 @@ def test_a_defect_is_reported_at_its_class_and_exits_with_1(tmp_path: Path) -> N
     }
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_only_what_was_asked_for_is_reported_and_only_of_the_paths(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.write("tests/unit/factories.py", BAD)
@@ -244,7 +244,7 @@ def test_a_file_that_cannot_be_imported_is_a_finding_and_hides_no_other(tmp_path
     assert "tests/test_later.py is left out: could not import 'nothing_there'" in told
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_module_is_imported_once_by_the_name_that_the_project_gives_it(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.write("tests/factories.py", "from pathlib import Path\n" + textwrap.dedent(GOOD))
