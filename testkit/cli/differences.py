@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from testkit.cli.tables import markdown_table, printable
+from testkit.cli.tables import markdown_table
+from testkit.reports.texts import printable
+from testkit.reports.workflow import annotation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,12 +106,11 @@ def as_github(compared: Compared) -> str:
     found = compared.found
     told = [("New failure", test) for test in found.new]
     told += [("Failed, and vanished", f"{one.nodeid} {_vanished(one)}") for one in found.silenced]
-    lines = [f"::error title={title}::{_data(text)}" for title, text in told[:_ANNOTATIONS]]
+    lines = [annotation("error", text, title=title) for title, text in told[:_ANNOTATIONS]]
     if len(told) > _ANNOTATIONS:
-        lines[-1] = (
-            f"::error title=And {len(told) - _ANNOTATIONS + 1} more::{_data(_summary(found))}"
-        )
-    return "\n".join([*lines, _data(_summary(found))])
+        more = f"And {len(told) - _ANNOTATIONS + 1} more"
+        lines[-1] = annotation("error", _summary(found), title=more)
+    return "\n".join([*lines, printable(_summary(found))])
 
 
 def _sections(compared: Compared) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -161,10 +162,6 @@ def _run(found: Triage) -> dict[str, Any]:
         "causes": len(found.causes),
         "complete": found.complete,
     }
-
-
-def _data(text: str) -> str:
-    return printable(text).replace("%", "%25")
 
 
 FORMS: Final[dict[str, Callable[[Compared], str]]] = {

@@ -12,12 +12,12 @@ import click
 
 from testkit.cli.findings import FORMS, relative
 from testkit.cli.settings import find_settings
-from testkit.cli.tables import printable
 from testkit.core.addresses import kinds_named
 from testkit.core.messages import TestkitError
 from testkit.doctor.factories.files import find_files
 from testkit.doctor.finding import Finding
 from testkit.doctor.groups import READING, beside_the_point, selected
+from testkit.reports.texts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from testkit.cli.tables import markdown_table, printable
+from testkit.cli.tables import markdown_table
+from testkit.reports.texts import printable
+from testkit.reports.workflow import annotation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,9 +46,14 @@ def as_markdown(findings: Sequence[Finding], summary: Mapping[str, Any]) -> str:
 def as_github(findings: Sequence[Finding], summary: Mapping[str, Any]) -> str:
     """Return a workflow command for each finding, which shows it beside the line."""
     lines = [
-        f"::{each.severity} file={_property(relative(each.path))},line={each.line}"
-        f",col={each.column},title={_property(f'{each.code} {each.subject}'.strip())}"
-        f"::{_data(each.message)}"
+        annotation(
+            each.severity,
+            each.message,
+            file=relative(each.path),
+            line=each.line,
+            col=each.column,
+            title=f"{each.code} {each.subject}".strip(),
+        )
         for each in findings
     ]
     return "\n".join([*lines, *map(printable, _closing(summary))])
@@ -76,14 +83,6 @@ def relative(path: str) -> str:
     """Return the path as it is seen from the current folder, whole where it lies elsewhere."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
-
-
-def _data(text: str) -> str:
-    return printable(text).replace("%", "%25")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 FORMS: Final[dict[str, Callable[[Sequence[Finding], Mapping[str, Any]], str]]] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import gc
 import sys
 from pathlib import Path
 from typing import Final
@@ -12,11 +11,13 @@ import click
 
 from testkit.cli.remembered import Page, flaky_page, overview, slowest_page, test_page, written
 from testkit.cli.settings import find_settings
-from testkit.cli.tables import format_option, printable
+from testkit.cli.tables import format_option
 from testkit.core.messages import TestkitError
+from testkit.core.uncollected import uncollected
 from testkit.record.history.flaky import flaky
 from testkit.record.history.slowest import durations, slower
 from testkit.record.history.store import database_of, known_tests, runs_of, work_at
+from testkit.reports.texts import printable
 
 __all__ = ["command"]
 
@@ -45,10 +46,8 @@ def command(*, form: str, limit: int, what: str | None) -> None:
     database = database_of(settings.history, root)
     if database is None:
         raise TestkitError("TK733", database='a file, for history = ""')
-    gc.disable()  # many objects that all stay
-    with work_at(database) as connection:
+    with uncollected(), work_at(database) as connection:
         runs = runs_of(connection, database)
-    gc.enable()
     page: Page
     match what:
         case None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from testkit.core.runs.signature import signature
+from testkit.core.uncollected import uncollected
 from testkit.triage.diff import Side
 from testkit.triage.sources.reading import ReadRun, run_from
 from testkit.triage.sources.recent import files_of
@@ -39,12 +39,8 @@ def read_run(runs: Iterable[str], root: Path) -> ReadRun:
             large += file.stat().st_size
     if large > _LARGE:
         click.echo(f"testkit: reading {large >> 20} MiB", err=True)
-    # Hundreds of thousands of objects that all stay: looking for garbage takes a fifth of the time.
-    gc.disable()
-    try:
+    with uncollected():
         return run_from(files, root=root)
-    finally:
-        gc.enable()
 
 
 def judged(run: ReadRun, root: Path, *, dated: bool = True) -> Triage:

@@ -15,7 +15,8 @@ from testkit.cli.child import run_child
 from testkit.cli.run import end_like, say
 from testkit.cli.settings import find_settings
 from testkit.cli.shell import psql_program
-from testkit.cli.tables import printable, text_table
+from testkit.cli.tables import text_table
+from testkit.reports.texts import printable
 from testkit.servers.kept.shelf import choose, kept_in, root_above
 from testkit.servers.shells.target import psql_variables
 

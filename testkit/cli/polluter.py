@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import click
 
 from testkit.cli.settings import find_settings
-from testkit.cli.tables import printable
 from testkit.core.messages import TestkitError
 from testkit.proof.narrowing import narrowed
 from testkit.proof.replay import replay
 from testkit.record.files import records
+from testkit.reports.texts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -10,8 +10,9 @@ import click
 
 from testkit.cli.ps import left_as_data
 from testkit.cli.settings import find_settings
-from testkit.cli.tables import format_option, markdown_table, printable
+from testkit.cli.tables import format_option, markdown_table
 from testkit.core.messages import TestkitError
+from testkit.reports.texts import printable
 from testkit.servers.ownership.verdicts import UNJUDGED, plan
 from testkit.servers.upkeep.inventory import Places, take_inventory
 from testkit.servers.upkeep.others import sweep_others

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from testkit.cli.tables import markdown_table, printable, text_table
+from testkit.cli.tables import markdown_table, text_table
 from testkit.record.history.run import failed, passed
+from testkit.reports.texts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

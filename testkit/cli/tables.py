@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
+from testkit.reports.texts import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["format_option", "markdown_table", "printable", "text_table"]
+__all__ = ["format_option", "markdown_table", "text_table"]
 
 _Command = TypeVar("_Command", bound="Callable[..., object]")
 _MARKS: Final = re.compile(r"([\\`*_{}\[\]<>#|~&])")
@@ -42,13 +44,6 @@ def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> st
     """Return the table in Markdown; marks in the cells are escaped."""
     lines = [list(headings), ["---"] * len(headings), *([_escaped(c) for c in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def printable(text: str) -> str:
-    """Return the text with what a terminal would obey, or not show, spelt out."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
-    )
 
 
 def _escaped(text: str) -> str:

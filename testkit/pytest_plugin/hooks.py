@@ -7,7 +7,7 @@ come when a test or the configuration asks for them.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from _pytest.fixtures import FixtureDef, SubRequest
+
+_RECORDING: Final = "testkit-recording"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,11 +63,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.pluginmanager.register(asyncio_fixtures, "testkit-asyncio")
     session = config.stash[key]
-    if session.settings.records and not only_looks(config.option):
+    blocked = config.pluginmanager.is_blocked(_RECORDING)  # by -p no:testkit-recording
+    if session.settings.records and not blocked and not only_looks(config.option):
         from testkit.pytest_plugin.recording_hooks import RecordingHooks
 
         hooks = RecordingHooks(config, session.settings, run=session.token, seed=current.seed)
-        config.pluginmanager.register(hooks, "testkit-recording")
+        config.pluginmanager.register(hooks, _RECORDING)
 
 
 @pytest.hookimpl(tryfirst=True)

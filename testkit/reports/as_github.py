@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from testkit.reports.as_markdown import parts
 from testkit.reports.heading import kind_of, symptoms
 from testkit.reports.texts import one_line, plural
+from testkit.reports.workflow import annotation
 
 if TYPE_CHECKING:
     from testkit.core.runs.causes import Cause, Triage
@@ -37,7 +38,7 @@ def commands(triage: Triage) -> list[str]:
     if left := causes[len(shown) :]:
         failures = sum(len(cause.failures) for cause in left)
         more = f"{plural(len(left), 'more cause')} with {plural(failures, 'failure')}"
-        lines.append(f"::error title={_property(more)}::{_data('The job summary has them all.')}")
+        lines.append(annotation("error", "The job summary has them all.", title=more))
     return lines
 
 
@@ -59,22 +60,14 @@ def summary(triage: Triage, *, limit: int | None = None) -> str:
 
 
 def _annotation(cause: Cause) -> str:
-    words = [f"title={_property(f'{len(cause.failures):,}: {cause.title}')}"]
+    words = {"title": one_line(f"{len(cause.failures):,}: {cause.title}", most=200)}
     if place := _PLACE.fullmatch(cause.place):
-        words = [f"file={_property(place['file'])}", f"line={place['line']}", *words]
+        words = {"file": one_line(place["file"], most=200), "line": place["line"], **words}
     about = [f"{plural(len(cause.tests), 'test')}, {kind_of(cause)}, {one_line(cause.id)}"]
     about += [f"to do: {one_line(cause.fix)}"] if cause.fix else []
     about += [f"shows as {', '.join(symptoms(cause, most=3))}"] if cause.symptoms else []
-    return f"::error {','.join(words)}::{_data('. '.join(one.rstrip('.') for one in about))}"
-
-
-def _data(text: str) -> str:
-    return one_line(text, most=2_000).replace("%", "%25")
-
-
-def _property(text: str) -> str:
-    line = one_line(text, most=200).replace("%", "%25")
-    return line.replace(":", "%3A").replace(",", "%2C")
+    told = one_line(". ".join(one.rstrip(".") for one in about), most=2_000)
+    return annotation("error", told, **words)
 
 
 def _size(text: str) -> int:

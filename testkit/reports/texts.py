@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-__all__ = ["fitted", "of_lines", "one_line", "plural", "width"]
+__all__ = ["fitted", "of_lines", "one_line", "plural", "printable", "width"]
 
 _MOST: Final = 4_000
 _TAB: Final = "    "
@@ -14,7 +14,7 @@ _TAB: Final = "    "
 def one_line(text: str, *, most: int = _MOST) -> str:
     """Return a text on one line; what would be obeyed, or not be seen, is spelt out."""
     cut = text if len(text) <= most else f"{text[:most]}…"
-    return _spelt(" ".join(cut.split()))
+    return printable(" ".join(cut.split()))
 
 
 def of_lines(text: str, *, most: int = _MOST, lines: int = 200) -> list[str]:
@@ -23,7 +23,7 @@ def of_lines(text: str, *, most: int = _MOST, lines: int = 200) -> list[str]:
     found = cut.replace("\r\n", "\n").replace("\t", _TAB).strip("\n").split("\n")
     if len(found) > lines:
         found = [f"… {len(found) - lines + 1} lines before", *found[-lines + 1 :]]
-    return [_spelt(line.rstrip()) for line in found]
+    return [printable(line.rstrip()) for line in found]
 
 
 def width(text: str) -> int:
@@ -56,7 +56,8 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
-def _spelt(text: str) -> str:
+def printable(text: str) -> str:
+    """Return the text with what a terminal would obey, or not show, spelt out."""
     if text.isprintable():
         return text
     return "".join(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib.abc import Loader, MetaPathFinder
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -29,7 +29,8 @@ class ImportWatch(MetaPathFinder):
         sys.meta_path.insert(0, self)
         for name in self._names:
             module = sys.modules.get(name)
-            if module is not None:
+            # One that another thread is still loading has not got what is looked for.
+            if module is not None and not getattr(module.__spec__, "_initializing", False):
                 self._loaded(module)
 
     def stop(self) -> None:
@@ -41,13 +42,13 @@ class ImportWatch(MetaPathFinder):
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Find nothing of our own: let the others find it, and listen to its loading."""
-        if name not in self._names:
+        if name not in self._names or self not in sys.meta_path:
             return None
         # Those behind only: two watches of one name would ask each other for ever.
         for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
-            spec = finder.find_spec(name, path, target)
+            spec = finder.find_spec(name, path, target) if hasattr(finder, "find_spec") else None
             if spec is not None:
-                if spec.loader is not None:
+                if spec.loader is not None and hasattr(spec.loader, "exec_module"):
                     spec.loader = _Listening(spec.loader, self._loaded)
                 return spec
         return None
@@ -60,6 +61,10 @@ class _Listening(Loader):
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
+
+    def __getattr__(self, name: str) -> Any:
+        # Who looks for a module without loading it (runpy does) asks its loader for more.
+        return getattr(self._loader, name)
 
     def exec_module(self, module: ModuleType) -> None:
         # Who asks the module for its loader (importlib.resources does) must find the real one.

@@ -7,10 +7,11 @@ are not visited.
 from __future__ import annotations
 
 import ast
-import gc
 import warnings
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
+
+from testkit.core.uncollected import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,19 +27,10 @@ def begins_of(text: str) -> list[int]:
     A decorator counts, and so does the line before the first statement of an ``else`` or
     ``finally``. Raises SyntaxError, or what else ``ast.parse`` raises.
     """
-    # A tree is hundreds of thousands of objects that all go at once: looking for cycles meanwhile
-    # takes a quarter of the time.
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        with warnings.catch_warnings():
-            # The module was compiled before: what it warns of has been told.
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text, "source", "exec")
-        return sorted(_begins(tree))
-    finally:
-        if collects:
-            gc.enable()
+    # Of the module that was compiled before: what it warns of has been told.
+    with uncollected(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return sorted(_begins(ast.parse(text, "source", "exec")))
 
 
 def _begins(tree: ast.Module) -> Iterator[int]:

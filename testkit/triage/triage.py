@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from testkit.core.runs.causes import Triage
+from testkit.core.uncollected import uncollected
 from testkit.triage.drafts import Draft
 from testkit.triage.drawing import cause_of
 from testkit.triage.facts import Facts
@@ -15,7 +14,7 @@ from testkit.triage.recognize import recognize
 from testkit.triage.unknown import MOST, masked, unknown_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from testkit.core.runs.causes import Cause
     from testkit.core.runs.failure import Failure
@@ -41,7 +40,7 @@ def triage(
     without evidence and frames, so that memory does not grow with what they hold.
     """
     drafts: dict[tuple[object, ...], Draft] = {}
-    with _uncollected():
+    with uncollected():
         for failure in failures:
             _place(failure, drafts)
     causes = [cause_of(draft) for draft in merged(drafts.values())]
@@ -52,18 +51,6 @@ def triage(
         title=title,
         complete=complete,
     )
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep Python from looking for cycles: there are none, and it takes a third of the time."""
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
 
 
 def _place(failure: Failure, drafts: dict[tuple[object, ...], Draft]) -> None:

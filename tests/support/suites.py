@@ -10,9 +10,9 @@ import textwrap
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, ClassVar, Final
 
-__all__ = ["WITHOUT", "Outcome", "Suite"]
+__all__ = ["WITHOUT", "Outcome", "RecordedSuite", "Suite"]
 
 _ROOT = Path(__file__).parents[2]
 #: A sitecustomize.py that makes a module look as if it were not installed, in the user's own environment.
@@ -63,6 +63,8 @@ class Suite:
     environment is inherited that testkit reads.
     """
 
+    records: ClassVar[bool] = False
+
     def __init__(self, folder: Path, **files: str) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,6 +86,9 @@ class Suite:
     def command(self, *arguments: str) -> list[str]:
         """Return the command line of pytest."""
         names = (*_PLUGINS, _ANYIO) if self._names_anyio() else _PLUGINS
+        if not self.records:
+            # A record of each run takes a tenth of a second that these tests have no use for.
+            names = (*names, "no:testkit-recording")
         plugins = [part for name in names for part in ("-p", name)]
         return [sys.executable, "-m", "pytest", *plugins, "-p", "no:cacheprovider", *arguments]
 
@@ -138,6 +143,12 @@ class Suite:
         )
         tests, messages = _read(report) if report.exists() else ({}, "")
         return Outcome(done.returncode, done.stdout + done.stderr, tests, messages)
+
+
+class RecordedSuite(Suite):
+    """A suite whose runs leave records, where its configuration wants them."""
+
+    records = True
 
 
 def _read(report: Path) -> tuple[dict[str, str], str]:

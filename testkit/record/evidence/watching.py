@@ -7,16 +7,19 @@ here.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from testkit.record.evidence.watched import environment, http, imports, logs, statements
+from testkit.record.evidence.watched import environment, http, logs, statements
+from testkit.system.imports import ImportWatch
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
+    from types import ModuleType
 
 __all__ = [
     "Watched",
@@ -61,16 +64,20 @@ class _Watching:
         self._http = http.Watch(self.watched.exchanges)
         self._statements = statements.Watch(self.watched.statements)
         self.logs = logs.Watch(self.watched.records)
-        clients = dict.fromkeys(name for name, *_ in http.CLIENTS)
-        calls: dict[str, Callable[[], None]] = {
-            name: (lambda name=name: self._http.wrap(name))  # type: ignore[misc]  # bound now
-            for name in clients
-        }
-        self._imports = imports.OnImport(calls | {"sqlalchemy": self._statements.begin})
-        self._imports.begin()
+        names = {name for name, *_ in http.CLIENTS} | {statements.LIBRARY}
+        self._imports = ImportWatch(names, self._imported)
+        self._imports.start()
+
+    def _imported(self, module: ModuleType) -> None:
+        # A library of another form than we know: its import is the project's, and goes on.
+        with contextlib.suppress(Exception):
+            if module.__name__ == statements.LIBRARY:
+                self._statements.begin(module)
+            else:
+                self._http.wrap(module)
 
     def end(self) -> None:
-        self._imports.end()
+        self._imports.stop()
         self._http.end()
         self._statements.end()
         self.logs.end()

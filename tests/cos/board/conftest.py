@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
 
 from tests.cos.commands import Served, serving
+from tests.support.browsing import chromium
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from playwright.async_api import Browser, Page
 
-# Without them Chromium looks for things on the network, at every start.
-SWITCHES: Final = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome")
-
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """An installed Chromium, without a window; skips where there is none."""
-    async_api = pytest.importorskip("playwright.async_api")
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        pytest.skip(f"no browser here: none of {', '.join(PROGRAMS)} is installed")
-    async with async_api.async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=list(SWITCHES))
+    async with chromium() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from testkit.cli import main
 from testkit.record.history.store import runs_of, take, work_at
-from tests.support.suites import Suite
+from tests.support.suites import RecordedSuite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,7 +108,7 @@ def test_an_unknown_test_no_history_and_a_damaged_one_have_their_codes(
 
 @pytest.mark.slow
 def test_recorded_runs_arrive_with_and_without_workers(tmp_path: Path) -> None:
-    suite = Suite(
+    suite = RecordedSuite(
         tmp_path / "suite",
         test_it="""
             def test_passes():
@@ -134,7 +134,7 @@ def test_recorded_runs_arrive_with_and_without_workers(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_history_that_cannot_be_used_is_one_line_and_an_empty_name_none(tmp_path: Path) -> None:
-    suite = Suite(tmp_path / "suite", test_it="def test_passes():\n    pass\n")
+    suite = RecordedSuite(tmp_path / "suite", test_it="def test_passes():\n    pass\n")
     suite.configure('history = "h.sqlite"')
     suite.write("h.sqlite", "no database" * 100)
     done = suite.run()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.support.suites import Suite
+from tests.support.suites import RecordedSuite
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ TESTS: Final = """
 """
 
 
-def call(suite: Suite, *arguments: str) -> subprocess.CompletedProcess[str]:
+def call(suite: RecordedSuite, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "testkit", "polluter", *arguments],
         cwd=suite.folder,
@@ -63,7 +63,7 @@ def is_running(pid: int) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("needed", [["c"], ["a b", "d"]])
 def test_one_polluter_and_two_together_are_found(tmp_path: Path, needed: list[str]) -> None:
-    suite = Suite(tmp_path / "suite", test_it=TESTS.replace("{NEEDED}", repr(set(needed))))
+    suite = RecordedSuite(tmp_path / "suite", test_it=TESTS.replace("{NEEDED}", repr(set(needed))))
     suite.configure("")
     suite.run()
     done = call(suite, "test_it.py::test_victim")
@@ -77,7 +77,7 @@ def test_one_polluter_and_two_together_are_found(tmp_path: Path, needed: list[st
 
 @pytest.mark.slow
 def test_a_program_reads_what_was_found(tmp_path: Path) -> None:
-    suite = Suite(tmp_path / "suite", test_it=TESTS.replace("{NEEDED}", "{'d'}"))
+    suite = RecordedSuite(tmp_path / "suite", test_it=TESTS.replace("{NEEDED}", "{'d'}"))
     suite.configure("")
     suite.run()
     done = call(suite, "test_it.py::test_victim", "--format", "json")
@@ -110,7 +110,7 @@ def test_what_ends_the_command_ends_the_experiment(tmp_path: Path, number: int) 
             threading.Event().wait(60 if pathlib.Path("hangs").exists() else 0)
             assert False
     """
-    suite = Suite(tmp_path / "suite", test_it=text)
+    suite = RecordedSuite(tmp_path / "suite", test_it=text)
     suite.configure("")
     suite.run()
     (suite.folder / "pid").unlink()
@@ -133,7 +133,7 @@ def test_what_ends_the_command_ends_the_experiment(tmp_path: Path, number: int) 
 
 @pytest.mark.slow
 def test_a_broken_test_and_one_that_never_failed_have_no_polluter(tmp_path: Path) -> None:
-    suite = Suite(tmp_path / "suite", test_it=TESTS.replace("{NEEDED}", "{'z'}"))
+    suite = RecordedSuite(tmp_path / "suite", test_it=TESTS.replace("{NEEDED}", "{'z'}"))
     suite.configure("")
     suite.run()
     broken = call(suite, "test_it.py::test_broken")

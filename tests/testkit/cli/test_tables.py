@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from testkit.cli.tables import markdown_table, printable, text_table
+from testkit.cli.tables import markdown_table, text_table
+from testkit.reports.texts import printable
 
 
 def test_columns_stand_under_their_headings() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.support.suites import Suite
+from tests.support.suites import RecordedSuite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,15 +34,15 @@ SUMMARY: Final = "short test summary info"
 
 
 @pytest.fixture
-def suite(tmp_path: Path) -> Suite:
-    suite = Suite(tmp_path / "suite", test_it=TESTS)
+def suite(tmp_path: Path) -> RecordedSuite:
+    suite = RecordedSuite(tmp_path / "suite", test_it=TESTS)
     suite.configure("")
     return suite
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_red_run_ends_with_its_causes(suite: Suite, workers: str) -> None:
+def test_a_red_run_ends_with_its_causes(suite: RecordedSuite, workers: str) -> None:
     done = suite.run("-n", workers)
     table = done.text.partition("= causes =")[2]
 
@@ -56,7 +56,7 @@ def test_a_red_run_ends_with_its_causes(suite: Suite, workers: str) -> None:
 
 
 @pytest.mark.slow
-def test_lines_that_somebody_asked_for_stay(suite: Suite) -> None:
+def test_lines_that_somebody_asked_for_stay(suite: RecordedSuite) -> None:
     done = suite.run("-rfEs")
 
     assert "= causes =" not in done.text
@@ -73,7 +73,7 @@ def test_lines_that_somebody_asked_for_stay(suite: Suite) -> None:
     ],
 )
 def test_pytest_writes_its_own_lines_where_no_table_is_wanted(
-    suite: Suite, options: tuple[str, ...]
+    suite: RecordedSuite, options: tuple[str, ...]
 ) -> None:
     done = suite.run(*options)
 
@@ -81,7 +81,7 @@ def test_pytest_writes_its_own_lines_where_no_table_is_wanted(
     assert SUMMARY in done.text
 
 
-def test_a_run_without_a_summary_has_no_table(suite: Suite) -> None:
+def test_a_run_without_a_summary_has_no_table(suite: RecordedSuite) -> None:
     done = suite.run("--no-summary")
 
     assert "causes" not in done.text

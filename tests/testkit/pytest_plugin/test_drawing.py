@@ -331,7 +331,7 @@ def test_another_run_has_another_seed_and_a_project_that_set_nothing_up_no_line(
 
     assert len(seeds) == 2
     assert "--testkit-seed" not in plain
-    assert not (tmp_path / FOLDER).exists()
+    assert not (tmp_path / ".testkit").exists()
 
 
 @pytest.mark.slow

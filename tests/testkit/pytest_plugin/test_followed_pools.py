@@ -156,7 +156,7 @@ def test_what_is_not_returned_is_told_each_time_and_no_pool_runs_dry(tmp_path: P
     suite = Suite(tmp_path, conftest=APPLICATION, test_it=LEAKS)
     suite.write("pytest.ini", LOOPS)
     suite.configure(ENV)
-    outcome = suite.run("-p", "no:randomly", "--testkit-summary=pytest")
+    outcome = suite.run("-p", "no:randomly")
 
     assert "12 passed, 12 errors" in outcome.text, outcome.text
     for name in ("psycopg", "psycopg2", "async_psycopg", "asyncpg"):

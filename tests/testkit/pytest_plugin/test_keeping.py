@@ -208,7 +208,7 @@ def test_nothing_is_made_where_there_is_nothing_to_keep(
 
     assert (outcome.code, commands(outcome)) in [(0, []), (1, [])]
     assert "TK351" not in outcome.text
-    assert not (tmp_path / ".testkit/kept").exists()
+    assert not (tmp_path / ".testkit").exists()
 
 
 def test_without_isolation_what_all_tests_left_is_kept_once(tmp_path: Path) -> None:
@@ -316,9 +316,7 @@ def test_where_nothing_can_be_written_a_line_says_why(
         """,
     )
     # Bytecode that is cut off at the limit would break every run after this one: Python installs it.
-    # A record would be in the way first.
-    options = ("-p", "no:faulthandler", "--testkit-record=false")
-    outcome = suite.run(*options, PYTHONDONTWRITEBYTECODE="1")
+    outcome = suite.run("-p", "no:faulthandler", PYTHONDONTWRITEBYTECODE="1")
 
     outcome.check(code=1, failed=1, passed=1)
     assert "TK351: the database of this test was not kept: " in outcome.text
@@ -345,7 +343,7 @@ def test_a_server_that_is_gone_is_not_asked(tmp_path: Path) -> None:
 
     assert outcome.code == 3
     assert "TK303" in outcome.text
-    assert ("TK351" in outcome.text, (tmp_path / ".testkit/kept").exists()) == (False, False)
+    assert ("TK351" in outcome.text, (tmp_path / ".testkit").exists()) == (False, False)
 
 
 def test_what_is_called_from_another_folder_says_where_to_go(tmp_path: Path) -> None:

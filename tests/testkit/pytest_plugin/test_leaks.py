@@ -105,7 +105,7 @@ def test_every_kind_of_leak_is_an_error_of_its_own_test(tmp_path: Path) -> None:
         test_it=f"        from conftest import *\n        import os, threading, redis\n{tests}",
     )
     suite.configure(ENV)
-    outcome = suite.run("-p", "no:randomly", "--testkit-summary=pytest")
+    outcome = suite.run("-p", "no:randomly")
 
     assert outcome.code == 1, outcome.text
     assert f"{2 * len(LEAVE)} passed, {len(LEAVE)} errors" in outcome.text

@@ -11,7 +11,7 @@ import pytest
 
 from testkit.record.files import is_being_written, records
 from tests.support.recorded import last_record, lines_of, outcomes, told_of_tests
-from tests.support.suites import Suite
+from tests.support.suites import RecordedSuite
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -75,15 +75,15 @@ COUNTS: Final = {"error": 2, "failed": 2, "passed": 1, "skipped": 1, "xfailed": 
 
 
 @pytest.fixture
-def suite(tmp_path: Path) -> Suite:
-    suite = Suite(tmp_path / "a suite", test_it=TESTS)
+def suite(tmp_path: Path) -> RecordedSuite:
+    suite = RecordedSuite(tmp_path / "a suite", test_it=TESTS)
     suite.configure("")
     return suite
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_every_outcome_is_recorded(suite: Suite, workers: str) -> None:
+def test_every_outcome_is_recorded(suite: RecordedSuite, workers: str) -> None:
     done = suite.run("-n", workers)
     lines = last_record(suite.folder)
     first, last = lines[0], lines[-1]
@@ -98,7 +98,7 @@ def test_every_outcome_is_recorded(suite: Suite, workers: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_test_is_recorded_with_its_place_its_worker_and_its_times(suite: Suite) -> None:
+def test_a_test_is_recorded_with_its_place_its_worker_and_its_times(suite: RecordedSuite) -> None:
     suite.run("-n", "2")
     lines = last_record(suite.folder)
     selected = [line for line in lines if line["kind"] == "selected"]
@@ -117,7 +117,7 @@ def test_a_test_is_recorded_with_its_place_its_worker_and_its_times(suite: Suite
 
 
 def test_nothing_is_recorded_where_nobody_asked(tmp_path: Path) -> None:
-    suite = Suite(tmp_path / "suite", test_it="def test_it(): pass")
+    suite = RecordedSuite(tmp_path / "suite", test_it="def test_it(): pass")
     suite.run()
     without = (suite.folder / ".testkit").exists()
     suite.run("--testkit-record")
@@ -128,7 +128,7 @@ def test_nothing_is_recorded_where_nobody_asked(tmp_path: Path) -> None:
     assert (suite.folder / ".testkit" / ".gitignore").read_text() == "*\n"
 
 
-def test_the_configuration_turns_it_off(suite: Suite) -> None:
+def test_the_configuration_turns_it_off(suite: RecordedSuite) -> None:
     suite.configure("record = false")
     suite.run()
 
@@ -136,7 +136,7 @@ def test_the_configuration_turns_it_off(suite: Suite) -> None:
 
 
 @pytest.mark.slow
-def test_a_module_that_cannot_be_imported_is_recorded_once(suite: Suite) -> None:
+def test_a_module_that_cannot_be_imported_is_recorded_once(suite: RecordedSuite) -> None:
     suite.write("test_broken.py", "import no_such_module_anywhere\n")
     done = suite.run("-n", "2")
     told = [line for line in last_record(suite.folder) if line["kind"] == "collect"]
@@ -148,7 +148,7 @@ def test_a_module_that_cannot_be_imported_is_recorded_once(suite: Suite) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_run_that_stops_at_the_first_failure_says_so(suite: Suite, workers: str) -> None:
+def test_a_run_that_stops_at_the_first_failure_says_so(suite: RecordedSuite, workers: str) -> None:
     suite.run("-x", "-n", workers)
 
     assert last_record(suite.folder)[-1]["cut"] == "maxfail"
@@ -167,7 +167,7 @@ CRASH: Final = """
 
 @pytest.mark.slow
 def test_a_worker_that_crashed_is_recorded_with_its_test(tmp_path: Path) -> None:
-    suite = Suite(tmp_path / "suite", test_it=CRASH)
+    suite = RecordedSuite(tmp_path / "suite", test_it=CRASH)
     suite.configure("")
     suite.run("-n", "2")
     lines = last_record(suite.folder)
@@ -197,7 +197,7 @@ HANGS: Final = """
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_ended_from_outside_can_be_read(tmp_path: Path, number: int) -> None:
-    suite = Suite(tmp_path / "suite", test_it=HANGS)
+    suite = RecordedSuite(tmp_path / "suite", test_it=HANGS)
     suite.configure("")
     process = suite.start()
     wait_until((suite.folder / "hangs").exists)
@@ -215,7 +215,7 @@ def test_a_run_that_is_ended_from_outside_can_be_read(tmp_path: Path, number: in
 
 @pytest.mark.slow
 def test_only_the_newest_records_are_kept(tmp_path: Path) -> None:
-    suite = Suite(tmp_path / "suite", test_it="def test_it(): pass")
+    suite = RecordedSuite(tmp_path / "suite", test_it="def test_it(): pass")
     suite.configure("runs = 2")
     for _ in range(3):
         suite.run()
@@ -226,7 +226,7 @@ def test_only_the_newest_records_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_where_no_record_can_be_written_the_tests_run_all_the_same(suite: Suite) -> None:
+def test_where_no_record_can_be_written_the_tests_run_all_the_same(suite: RecordedSuite) -> None:
     (suite.folder / ".testkit").write_text("in the way")
     done = suite.run()
 
@@ -251,7 +251,7 @@ NESTED: Final = """
 
 @pytest.mark.slow
 def test_a_run_inside_a_test_has_a_record_of_its_own(tmp_path: Path) -> None:
-    suite = Suite(tmp_path / "suite", test_it=NESTED)
+    suite = RecordedSuite(tmp_path / "suite", test_it=NESTED)
     suite.configure("")
     suite.run("-p", "pytester")
     lines = last_record(suite.folder)
@@ -264,7 +264,7 @@ def test_a_run_inside_a_test_has_a_record_of_its_own(tmp_path: Path) -> None:
 
 
 def test_texts_that_cannot_be_encoded_do_not_end_the_run(tmp_path: Path) -> None:
-    suite = Suite(
+    suite = RecordedSuite(
         tmp_path / "suite",
         test_it='def test_it():\n    assert "\\ud800 \\x00 \\x1b[31m" == "\\udfff"\n',
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, Final
 
 import pytest
 import pytest_asyncio
 
 from testkit.reports.rendering import render
-from tests.cos.board.conftest import PROGRAMS, SWITCHES
+from tests.support.browsing import chromium
 from tests.support.causes_told import many_causes, some_causes
 from tests.support.red_suites.hostile import TEXTS, hostile_triage
 
@@ -28,14 +27,8 @@ VISIBLE: Final = "#causes > details:not([hidden])"
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """An installed Chromium, without a window; skips where there is none."""
-    async_api = pytest.importorskip("playwright.async_api")
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        pytest.skip(f"no browser here: none of {', '.join(PROGRAMS)} is installed")
-    async with async_api.async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=list(SWITCHES))
+    async with chromium() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")

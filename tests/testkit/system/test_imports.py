@@ -72,6 +72,53 @@ def test_to_look_for_a_module_is_not_to_load_it(heard: list[ModuleType]) -> None
     assert heard == []
 
 
+def test_a_loader_answers_as_the_real_one_before_it_loads(heard: list[ModuleType]) -> None:
+    spec = importlib.util.find_spec(NAME)
+
+    assert spec is not None
+    assert spec.loader is not None
+    assert spec.loader.get_filename(NAME).endswith(f"{NAME}.py")  # type: ignore[attr-defined]  # the real one has it
+    assert heard == []
+
+
+def test_a_finder_in_front_that_hides_a_module_hides_it_still(
+    heard: list[ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hiding:
+        @staticmethod
+        def find_spec(name: str, _path: object = None, _target: object = None) -> None:
+            if name == NAME:
+                raise ModuleNotFoundError(name)
+
+    class Old:
+        """A finder of the time before there were specifications."""
+
+    monkeypatch.setattr(sys, "meta_path", [sys.meta_path[0], Old, Hiding, *sys.meta_path[1:]])
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module(NAME)
+
+    assert heard == []
+
+
+def test_two_watches_of_one_module_both_hear(heard: list[ModuleType]) -> None:
+    others: list[ModuleType] = []
+    other = ImportWatch({NAME}, others.append)
+    other.start()
+    module = importlib.import_module(NAME)
+    other.stop()
+
+    assert (heard, others) == ([module], [module])
+    assert type(module.__loader__) is importlib.machinery.SourceFileLoader
+
+
+def test_a_watch_that_nobody_asks_any_more_finds_nothing() -> None:
+    watch = ImportWatch({NAME}, lambda _: None)
+    watch.start()
+    watch.stop()
+
+    assert watch.find_spec(NAME, None) is None
+
+
 def test_a_module_that_fails_to_load_is_not_heard_of(heard: list[ModuleType], folder: Path) -> None:
     (folder / f"{NAME}.py").write_text("1 / 0")
     importlib.invalidate_caches()

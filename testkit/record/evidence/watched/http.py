@@ -8,7 +8,6 @@ the client has read it; nothing is read here.
 from __future__ import annotations
 
 import functools
-import sys
 import time
 import weakref
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from testkit.record.evidence.safely import attributes, type_name
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
+    from types import ModuleType
 
 __all__ = ["CLIENTS", "Exchange", "Watch"]
 
@@ -62,11 +62,11 @@ class Watch:
         self._ring = ring
         self._wrapped: list[tuple[type, str, object, object]] = []
 
-    def wrap(self, module: str) -> None:
-        """Wrap the clients of a module that is imported."""
+    def wrap(self, module: ModuleType) -> None:
+        """Wrap the clients of a module that was imported."""
         for name, cls, method, waits in CLIENTS:
-            if name == module:
-                self._wrap(vars(sys.modules[name])[cls], method, waits=waits)
+            if name == module.__name__:
+                self._wrap(vars(module)[cls], method, waits=waits)
 
     def end(self) -> None:
         """Take off what nobody has wrapped again meanwhile; the others note nothing more."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections import deque
 
-__all__ = ["Watch"]
+__all__ = ["LIBRARY", "Watch"]
+
+LIBRARY: Final = "sqlalchemy"
 
 
 class Watch:
@@ -19,9 +20,9 @@ class Watch:
         # Kept: a test may take the module out of sys.modules, or import it anew.
         self._sqlalchemy: Any = None
 
-    def begin(self) -> None:
-        """Listen; SQLAlchemy has been imported."""
-        sqlalchemy: Any = sys.modules["sqlalchemy"]
+    def begin(self, sqlalchemy: Any) -> None:
+        """Listen, once SQLAlchemy has been imported; to the new one where it is imported anew."""
+        self.end()
         sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", self._sent)
         self._sqlalchemy = sqlalchemy
 

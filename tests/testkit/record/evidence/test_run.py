@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.suites import Suite
+from tests.support.suites import RecordedSuite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +92,7 @@ _FAKES = """
 def lines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The evidence of a run, by test and phase."""
     folder: Path = tmp_path_factory.mktemp("evidence")
-    suite = Suite(folder, test_shop=_TESTS, helpers__fakes=_FAKES)
+    suite = RecordedSuite(folder, test_shop=_TESTS, helpers__fakes=_FAKES)
     told = folder / "caught.jsonl"
 
     suite.run("-p", "tests.support.evidence_plugin", EVIDENCE_FILE=str(told))
