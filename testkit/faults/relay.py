@@ -145,6 +145,8 @@ class Relay:
         if direction not in _DIRECTIONS:
             known = ", ".join(map(repr, _DIRECTIONS))
             raise TestkitError("TK601", call=call, reason=f"direction is one of {known}")
+        if not all(isinstance(each, (int, float)) for each in (seconds, jitter, after)):
+            raise TestkitError("TK601", call=call, reason="it takes numbers")
         if min(seconds, jitter, after) < 0 or not all(map(_is_finite, (seconds, jitter))):
             raise TestkitError("TK601", call=call, reason="it takes no negative or endless values")
         condition = Condition(kind, _DIRECTIONS[direction], seconds, jitter, after)

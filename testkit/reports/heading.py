@@ -40,7 +40,7 @@ def counted(triage: Triage) -> str:
 def notes(triage: Triage) -> list[str]:
     """Return sentences about what the sources could not tell."""
     lines = [one_line(note) for note in triage.lacks]
-    if not triage.complete:
+    if not triage.complete and not lines:  # whoever read it says so, and of which file
         lines.append("The run did not come to its end: what ran later is not told.")
     return lines
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     ("method", "given", "shown"),
     [
         ("latency", {"seconds": -1}, r"latency\(-1\): it takes no negative"),
+        ("latency", {"seconds": "soon"}, r"latency\('soon'\): it takes numbers"),
         ("latency", {"seconds": 1, "jitter": float("inf")}, r"latency\(1, jitter=inf\): it takes"),
         ("cut", {"after": -1}, r"cut\(after=-1\): it takes no negative"),
         ("black_hole", {"direction": "up"}, r"black_hole\(direction='up'\): direction is one of"),
