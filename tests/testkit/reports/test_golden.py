@@ -108,6 +108,15 @@ def test_an_exchange_without_an_answer_tells_what_was_raised() -> None:
     assert told_of(seen) == ["GET /cart raised shop.Broken"]
 
 
+def test_a_run_without_an_end_is_told_once() -> None:
+    cut = replace(some_causes(), complete=False, lacks=())
+    named = replace(cut, lacks=("a.jsonl has no end: the run was killed.",))
+
+    assert "did not come to its end" in render(cut, format="text")
+    assert "did not come to its end" not in render(named, format="text")
+    assert "a.jsonl has no end" in render(named, format="text")
+
+
 def test_an_agent_reads_of_every_cause_within_the_cap() -> None:
     few, many = many_causes(3, each=40), many_causes(180, each=40)
     told = render(many, format="agent")
