@@ -12,6 +12,8 @@ __all__ = ["Watch"]
 # pytest's own, of each phase.
 _OWN: Final = frozenset(("PYTEST_CURRENT_TEST", "PYTEST_XDIST_TESTRUNUID", "PYTEST_VERSION"))
 
+# Python's own class of os.environ, whose attribute is no code of anybody's.
+_SYSTEMS: Final = type(os.environ)
 _TEXTS: Final = frozenset((str, bytes))
 
 
@@ -51,7 +53,11 @@ def _variables() -> dict[Any, Any]:
     What somebody has put in the place of ``os.environ`` is not asked, unless it is a dictionary.
     """
     environ: Any = os.environ
-    held = environ if type(environ) is dict else attributes(environ).get("_data")
+    if type(environ) is _SYSTEMS and _SYSTEMS.__module__ == "os":
+        # The usual case, asked several times a test: the general way takes ten times as long.
+        held = vars(environ).get("_data")
+    else:
+        held = environ if type(environ) is dict else attributes(environ).get("_data")
     if type(held) is not dict:
         return {}
     found: dict[Any, Any] = held.copy()
