@@ -8,6 +8,7 @@ from pathlib import Path
 from testkit.cli.judged import judged, read_run
 from testkit.cli.settings import find_settings
 from testkit.core.messages import TestkitError
+from testkit.record.history.store import database_of
 from testkit.reports.rendering import render
 
 __all__ = ["told_of_cause"]
@@ -15,8 +16,8 @@ __all__ = ["told_of_cause"]
 
 def told_of_cause(ident: str) -> str:
     """Return the report of the cause with this id. Raises TK704, and TK706 for an unknown id."""
-    _, root = find_settings(Path.cwd())
-    found = judged(read_run((), root), root)
+    settings, root = find_settings(Path.cwd())
+    found = judged(read_run((), root), database_of(settings.history, root))
     causes = [cause for cause in found.causes if cause.id.lower() == ident.lower()]
     if not causes:
         known = ", ".join(cause.id for cause in found.causes[:5]) or "none"

@@ -45,7 +45,7 @@ def command(*, form: str, output: Path | None, old: str, new: str) -> None:
     """
     _, root = find_settings(Path.cwd())
     runs = read_run([old], root), read_run([new], root)
-    causes = judged(runs[0], root, dated=False), judged(runs[1], root, dated=False)
+    causes = judged(runs[0]), judged(runs[1])
     found = difference(
         side_of(runs[0], causes[0]), side_of(runs[1], causes[1]), stands=_stands_in(root)
     )

@@ -11,10 +11,10 @@ import click
 
 from testkit.core.runs.signature import signature
 from testkit.core.uncollected import uncollected
+from testkit.record.history.store import first_seen
 from testkit.triage.diff import Side
 from testkit.triage.sources.reading import ReadRun, run_from
 from testkit.triage.sources.recent import files_of
-from testkit.triage.sources.seen import first_seen
 from testkit.triage.triage import triage
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def read_run(runs: Iterable[str], root: Path) -> ReadRun:
         return run_from(files, root=root)
 
 
-def judged(run: ReadRun, root: Path, *, dated: bool = True) -> Triage:
-    """Return the causes of a run's failures, with the time when each was seen first."""
+def judged(run: ReadRun, history: Path | None = None) -> Triage:
+    """Return the causes of a run's failures; with a history when each was seen first."""
     found = triage(
         run.failures,
         counts=run.counts,
@@ -52,7 +52,7 @@ def judged(run: ReadRun, root: Path, *, dated: bool = True) -> Triage:
         title=run.title,
         complete=run.complete,
     )
-    seen = first_seen(root) if dated and run.failures else {}
+    seen = first_seen(history) if history is not None and run.failures else {}
     if not seen and not run.started:
         return found
     when = _when(run, seen)

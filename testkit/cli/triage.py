@@ -13,6 +13,7 @@ import click
 from testkit.cli.judged import judged, read_run
 from testkit.cli.settings import find_settings
 from testkit.core.messages import TestkitError
+from testkit.record.history.store import database_of
 from testkit.reports.rendering import FORMS, render
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def command(*, form: Form, output: Path | None, limit: int | None, runs: tuple[s
     last record of the project is read. Exit codes: 0 green, 1 failures or a run that is not
     known to be green, 2 wrong use, 3 the environment failed.
     """
-    _, root = find_settings(Path.cwd())
-    found = judged(read_run(runs, root), root)
+    settings, root = find_settings(Path.cwd())
+    found = judged(read_run(runs, root), database_of(settings.history, root))
     text = _rendered(found, form, limit, to_file=output is not None)
     summary = os.environ.get("GITHUB_STEP_SUMMARY", "") if form == "github" else ""
     if summary and output is None:

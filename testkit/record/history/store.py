@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["MOST_RUNS", "database_of", "known_tests", "runs_of", "take", "work_at"]
+__all__ = ["MOST_RUNS", "database_of", "first_seen", "known_tests", "runs_of", "take", "work_at"]
 
 #: How many runs stay.
 MOST_RUNS: Final = 500
@@ -33,6 +33,7 @@ _SCHEMA: Final = (
        place INTEGER NOT NULL, signature TEXT NOT NULL, PRIMARY KEY (run, test, attempt))
        WITHOUT ROWID""",
     "CREATE INDEX result_of_test ON result (test)",
+    "CREATE INDEX result_of_signature ON result (signature, run) WHERE signature <> ''",
     f"PRAGMA application_id = {_OURS}",
     f"PRAGMA user_version = {_VERSION}",
 )
@@ -87,6 +88,20 @@ def work_at(database: Path) -> Iterator[sqlite3.Connection]:
         connection.isolation_level = None
         connection.execute("PRAGMA trusted_schema = OFF")
         yield connection
+
+
+def first_seen(database: Path) -> dict[str, str]:
+    """Return signature of a failure to the UTC time of the first run that had it.
+
+    Empty where there is no history, or none that can be used: that is for who asks for it.
+    """
+    with contextlib.suppress(TestkitError), work_at(database) as connection, _told(database):
+        found = connection.execute(
+            "SELECT signature, min(started) FROM result JOIN run ON run.number = result.run"
+            " WHERE signature <> '' GROUP BY signature"
+        )
+        return dict(found)
+    return {}
 
 
 def runs_of(connection: sqlite3.Connection, database: Path) -> list[Run]:

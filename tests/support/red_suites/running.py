@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.support.suites import Suite
+from tests.support.suites import RecordedSuite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +57,7 @@ def _records(folder: Path) -> set[Path]:
     return set((folder / ".testkit" / "runs").glob("*.jsonl"))
 
 
-class _Written(Suite):
+class _Written(RecordedSuite):
     """A suite whose files are there already."""
 
     def __init__(self, folder: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from testkit.core.messages import TestkitError
 from testkit.record.history import store
 from testkit.record.history.run import Result, Run
-from testkit.record.history.store import database_of, runs_of, take, work_at
+from testkit.record.history.store import database_of, first_seen, runs_of, take, work_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -186,6 +186,30 @@ def test_an_empty_file_is_filled_and_has_no_history(tmp_path: Path) -> None:
         read(database)
 
     assert take(record(tmp_path, PASSED), database)
+
+
+def test_the_first_run_of_each_signature_is_known(tmp_path: Path) -> None:
+    database = tmp_path / "h.sqlite"
+    for day, signatures in ((3, ("aaaa", "bbbb")), (1, ("aaaa",)), (2, ("",))):
+        told = [
+            {
+                "kind": "test",
+                "nodeid": f"t.py::t{number}",
+                "phase": "call",
+                "outcome": "failed" if name else "passed",
+                "signature": name,
+            }
+            for number, name in enumerate(signatures)
+        ]
+        take(record(tmp_path, *told, name=f"r{day}"), database)
+
+    assert first_seen(database) == {"aaaa": "2026-r1", "bbbb": "2026-r3"}
+
+
+def test_without_a_history_that_can_be_used_nothing_was_seen(tmp_path: Path) -> None:
+    assert first_seen(tmp_path / "none.sqlite") == {}
+    (tmp_path / "h.sqlite").write_text("no database" * 100)
+    assert first_seen(tmp_path / "h.sqlite") == {}
 
 
 def test_a_url_is_refused_without_its_password(tmp_path: Path) -> None:
