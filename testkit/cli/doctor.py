@@ -90,7 +90,7 @@ def _read(
     files = find_modules(paths, root)
     if len(files) >= _MANY:
         click.echo(f"testkit: reading {len(files):,} files", err=True)
-    checked = check(files, codes)
+    checked = check(files, codes, root)
     skipped = {relative(path): printable(reason) for path, reason in checked.skipped.items()}
     for path, reason in skipped.items():
         click.echo(f"testkit: {printable(path)} is left out: {reason}", err=True)

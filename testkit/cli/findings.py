@@ -29,11 +29,18 @@ def as_text(findings: Sequence[Finding], summary: Mapping[str, Any]) -> str:
 
 def as_json(findings: Sequence[Finding], summary: Mapping[str, Any]) -> str:
     """Return one object with ``version``, ``findings`` and ``summary``."""
-    rows = [
-        {**dataclasses.asdict(each), "path": relative(each.path), "message": each.message}
-        for each in findings
-    ]
+    rows = [_row(each) for each in findings]
     return json.dumps({"version": 1, "findings": rows, "summary": summary}, indent=2)
+
+
+def _row(finding: Finding) -> dict[str, object]:
+    row: dict[str, object] = dataclasses.asdict(finding)
+    del row["edits"], row["imports"]  # how, which is nobody's to read
+    return row | {
+        "path": relative(finding.path),
+        "fixable": finding.fixable,
+        "message": finding.message,
+    }
 
 
 def as_markdown(findings: Sequence[Finding], summary: Mapping[str, Any]) -> str:

@@ -1,11 +1,11 @@
-"""What a rule is, and what it finds."""
+"""What a rule is, what it finds, and what would mend that."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Finding", "Rule"]
+__all__ = ["Edit", "Finding", "Rule"]
 
 Severity = Literal["error", "warning"]
 
@@ -27,10 +27,21 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """What to write instead of the characters from ``start`` to before ``end`` of a file's text."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A defect at a place; lines and columns begin at 1, the path is absolute.
 
     ``factory`` and ``trait`` are empty where they say nothing: of a file, of a factory alone.
+    ``edits`` mend it, all of them together, with the ``imports`` that they need (``uuid.UUID``);
+    without them it is for a person.
     """
 
     code: str
@@ -42,7 +53,13 @@ class Finding:
     trait: str
     reason: str
     fix: str
-    fixable: bool = False
+    edits: tuple[Edit, ...] = ()
+    imports: tuple[str, ...] = ()
+
+    @property
+    def fixable(self) -> bool:
+        """Return whether ``--fix`` can rewrite it."""
+        return bool(self.edits)
 
     @property
     def subject(self) -> str:

@@ -1,7 +1,12 @@
-"""Rules that read a file: one module each, with examples that are its tests.
+"""Rules that only read: one module each, with examples that are its tests.
 
 A module has ``RULE``, ``found`` (a pure function from a file to places), ``BAD`` and ``GOOD``: texts in
-which each line that must be found ends with ``# here``, and texts in which nothing must be.
+which each line that must be found ends with ``# here``, and texts in which nothing must be. A rule
+that rewrites has ``FIXED`` too: what each text of ``BAD`` becomes.
+
+A rule that needs more than one file has ``NEEDS`` (kinds of facts) and ``found_in`` (a pure function
+from a project to spots) instead of ``found``; in its examples a line ``# file: tests/test_it.py``
+begins each file.
 """
 
 from __future__ import annotations
@@ -23,8 +28,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from testkit.doctor.static.module import Module, Place
+    from testkit.doctor.static.project import Project, Spot
 
-__all__ = ["CHECKS", "GROUPS", "MODULES", "UNREASONED"]
+__all__ = ["CHECKS", "GROUPS", "MODULES", "PROJECT_CHECKS", "UNREASONED"]
 
 UNREASONED: Final = Rule(
     "TD200",
@@ -42,7 +48,17 @@ MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
     "pytest": (unreasoned_skips,),
 }
 CHECKS: Final[dict[Rule, Callable[[Module], Iterator[Place]]]] = {
-    module.RULE: module.found for modules in MODULES.values() for module in modules
+    module.RULE: module.found
+    for modules in MODULES.values()
+    for module in modules
+    if hasattr(module, "found")
+}
+#: By rule which facts it needs, and what it finds in them.
+PROJECT_CHECKS: Final[dict[Rule, tuple[tuple[str, ...], Callable[[Project], Iterator[Spot]]]]] = {
+    module.RULE: (module.NEEDS, module.found_in)
+    for modules in MODULES.values()
+    for module in modules
+    if hasattr(module, "found_in")
 }
 GROUPS: Final[dict[str, tuple[Rule, ...]]] = {
     "ignores": (UNREASONED,),

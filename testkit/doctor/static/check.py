@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 import tokenize
+from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from testkit.doctor.finding import Finding
-from testkit.doctor.rules import CHECKS, UNREASONED
+from testkit.doctor.rules import CHECKS, PROJECT_CHECKS, UNREASONED
 from testkit.doctor.static.files import MOST_BYTES, is_generated
 from testkit.doctor.static.ignores import WITHOUT_REASON, ignored
-from testkit.doctor.static.module import parse
+from testkit.doctor.static.module import Module, Place, parse
+from testkit.doctor.static.project import FACTS, Project, Spot
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Checked", "check", "check_text"]
+    from testkit.doctor.finding import Rule
+
+__all__ = ["Checked", "check", "check_text", "check_texts"]
 
 # Starting processes takes longer than reading fewer files.
 _FEW: Final = 200
@@ -35,31 +39,76 @@ class Checked:
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-def check(paths: Sequence[Path], codes: Collection[str]) -> Checked:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What one file gave: its findings, what rules of the project need of it, what is left."""
+
+    findings: list[Finding]
+    facts: dict[str, Any]
+    left: Mapping[int, frozenset[str]]
+
+
+def check(paths: Sequence[Path], codes: Collection[str], root: Path) -> Checked:
     """Read the files, in several processes where they are many; findings in the order of places."""
     checked = Checked()
     one = partial(_check_file, codes=frozenset(codes))
     cores = os.cpu_count() or 1
     if len(paths) < _FEW or cores == 1:
-        answers = map(one, paths)
-        _add(checked, paths, answers)
+        read = _taken(checked, paths, map(one, paths))
     else:
         with ProcessPoolExecutor(max_workers=min(cores, 8)) as pool:
-            _add(checked, paths, pool.map(one, paths, chunksize=_CHUNK))
+            read = _taken(checked, paths, pool.map(one, paths, chunksize=_CHUNK))
+    checked.findings = _all_of(read, codes, str(root))
     return checked
 
 
-def _add(checked: Checked, paths: Sequence[Path], answers: Iterator[list[Finding] | str]) -> None:
+def check_text(path: str, text: str, codes: Collection[str]) -> list[Finding]:
+    """Return the findings of a project of one file. Raises as ``check_texts`` does."""
+    return check_texts({path: text}, codes)
+
+
+def check_texts(texts: Mapping[str, str], codes: Collection[str]) -> list[Finding]:
+    """Return the findings of a project given as texts by absolute path.
+
+    Raises SyntaxError, ValueError or RecursionError where Python cannot read one.
+    """
+    read = {path: _read(path, text, codes) for path, text in texts.items()}
+    return _all_of(read, codes, os.path.commonpath(read) if len(read) > 1 else "/")
+
+
+def _taken(
+    checked: Checked, paths: Sequence[Path], answers: Iterable[_Read | str]
+) -> dict[str, _Read]:
+    read = {}
     for path, answer in zip(paths, answers, strict=True):
         if isinstance(answer, str):
             checked.skipped[str(path)] = answer
         else:
             checked.files += 1
-            checked.findings += answer
+            read[str(path)] = answer
+    return read
 
 
-def _check_file(path: Path, *, codes: frozenset[str]) -> list[Finding] | str:
-    """Return the findings of a file, or why it was not read."""
+def _all_of(read: Mapping[str, _Read], codes: Collection[str], root: str) -> list[Finding]:
+    """Return what files gave and what the rules of the project find in their facts."""
+    found = [finding for each in read.values() for finding in each.findings]
+    facts: dict[str, dict[str, Any]] = defaultdict(dict)
+    for path, each in read.items():
+        for kind, told in each.facts.items():
+            facts[kind][path] = told
+    project = Project(root, facts)
+    for rule, (_, spots) in PROJECT_CHECKS.items():
+        if rule.code in codes:
+            found += [
+                _finding(rule, spot)
+                for spot in spots(project)
+                if rule.code not in read[spot.path].left.get(spot.line, ())
+            ]
+    return sorted(found, key=lambda each: (each.path, each.line, each.column, each.code))
+
+
+def _check_file(path: Path, *, codes: frozenset[str]) -> _Read | str:
+    """Return what a file gives, or why it was not read."""
     try:
         if path.stat().st_size > MOST_BYTES:
             return f"it has more than {MOST_BYTES // 1_000_000} MB"
@@ -70,44 +119,58 @@ def _check_file(path: Path, *, codes: frozenset[str]) -> list[Finding] | str:
     if is_generated(text):
         return "a program wrote it"
     try:
-        return check_text(str(path), text, codes)
+        return _read(str(path), text, codes)
     except SyntaxError as error:
         return f"Python cannot read line {error.lineno}: {error.msg}"
     except (ValueError, RecursionError, MemoryError) as error:
         return f"Python cannot read it: {type(error).__name__}: {error}"
 
 
-def check_text(path: str, text: str, codes: Collection[str]) -> list[Finding]:
-    """Return the findings of a text. Raises SyntaxError, ValueError or RecursionError."""
+def _read(path: str, text: str, codes: Collection[str]) -> _Read:
     module = parse(path, text)
     left = ignored(text)
-    findings = []
-    for rule, found in CHECKS.items():
-        if rule.code not in codes:
-            continue
-        for place in found(module):
-            line = place.node.lineno
-            if rule.code not in left.get(line, ()):
-                column = place.node.col_offset + 1
-                findings.append(
-                    Finding(
-                        rule.code, rule.severity, path, line, column, "", "", place.reason, rule.fix
-                    )
-                )
+    findings = [
+        _finding(rule, _spot(module, place))
+        for rule, found in CHECKS.items()
+        if rule.code in codes
+        for place in found(module)
+        if rule.code not in left.get(place.node.lineno, ())
+    ]
     if UNREASONED.code in codes:
         findings += [
-            Finding(
-                UNREASONED.code,
-                UNREASONED.severity,
-                path,
-                line,
-                1,
-                "",
-                "",
-                UNREASONED.title,
-                UNREASONED.fix,
-            )
+            _finding(UNREASONED, Spot(path, line, 1, UNREASONED.title))
             for line, what in left.items()
             if WITHOUT_REASON in what
         ]
-    return sorted(findings, key=lambda each: (each.line, each.column, each.code))
+    needed = {
+        kind for rule, (kinds, _) in PROJECT_CHECKS.items() if rule.code in codes for kind in kinds
+    }
+    told = {kind: FACTS[kind](module) for kind in sorted(needed)}
+    return _Read(findings, {kind: fact for kind, fact in told.items() if fact is not None}, left)
+
+
+def _spot(module: Module, place: Place) -> Spot:
+    return Spot(
+        module.path,
+        place.node.lineno,
+        place.node.col_offset + 1,
+        place.reason,
+        tuple(module.edit(change) for change in place.changes),
+        tuple(sorted({name for change in place.changes for name in change.imports})),
+    )
+
+
+def _finding(rule: Rule, spot: Spot) -> Finding:
+    return Finding(
+        rule.code,
+        rule.severity,
+        spot.path,
+        spot.line,
+        spot.column,
+        "",
+        "",
+        spot.reason,
+        rule.fix,
+        spot.edits,
+        spot.imports,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from testkit.doctor.rules import MODULES
-from testkit.doctor.static.check import check_text
+from testkit.doctor.static.check import check_text, check_texts
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -23,33 +24,44 @@ def name(value: Any) -> str | None:
     return str(value.RULE.code) if hasattr(value, "RULE") else None
 
 
-def lines_found(rule: ModuleType, text: str) -> list[int]:
-    findings = check_text("/project/tests/test_it.py", textwrap.dedent(text), {rule.RULE.code})
-    return [finding.line for finding in findings]
+def files_of(text: str) -> dict[str, str]:
+    """Part an example at its lines ``# file: …``; one without is a test file."""
+    parts = re.split(r"(?m)^# file: (.+)\n", textwrap.dedent(text))
+    named = dict(zip(parts[1::2], parts[2::2], strict=True)) or {"tests/test_it.py": parts[0]}
+    return {f"/project/{name}": each for name, each in named.items()}
+
+
+def places_found(rule: ModuleType, text: str) -> list[tuple[str, int]]:
+    findings = check_texts(files_of(text), {rule.RULE.code})
+    return [(finding.path, finding.line) for finding in findings]
 
 
 @pytest.mark.parametrize(("rule", "text"), BAD, ids=name)
 def test_a_bad_example_is_found_at_its_lines(rule: ModuleType, text: str) -> None:
-    lines = textwrap.dedent(text).splitlines()
-    expected = [number for number, line in enumerate(lines, 1) if line.endswith("# here")]
+    expected = [
+        (path, number)
+        for path, each in sorted(files_of(text).items())
+        for number, line in enumerate(each.splitlines(), 1)
+        if line.endswith("# here")
+    ]
 
-    assert lines_found(rule, text) == expected
+    assert places_found(rule, text) == expected
     assert expected
 
 
 @pytest.mark.parametrize(("rule", "text"), GOOD, ids=name)
 def test_nothing_is_found_in_a_good_example(rule: ModuleType, text: str) -> None:
-    assert lines_found(rule, text) == []
+    assert places_found(rule, text) == []
 
 
 def test_every_rule_has_examples_of_both_kinds() -> None:
     assert [rule.RULE.code for rule in RULES if not (rule.BAD and rule.GOOD)] == []
-    assert len(RULES) == 6
+    assert len(RULES) >= 6
 
 
 def test_a_reason_is_a_sentence_without_its_full_stop() -> None:
     for rule, text in BAD:
-        for finding in check_text("/test_it.py", textwrap.dedent(text), {rule.RULE.code}):
+        for finding in check_texts(files_of(text), {rule.RULE.code}):
             assert finding.reason
             assert not finding.reason.endswith(".")
 

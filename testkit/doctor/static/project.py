@@ -1,0 +1,43 @@
+"""A project as rules read it that need more than one file: what its files say, by kind of fact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from testkit.doctor.static.models import models_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from testkit.doctor.finding import Edit
+    from testkit.doctor.static.module import Module
+
+__all__ = ["FACTS", "Project", "Spot"]
+
+#: By name what is read of each file for the rules that need it: JSON, or None for nothing.
+FACTS: Final[dict[str, Callable[[Module], Any]]] = {"models": models_of}
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a rule of a project found something, as a ``Place`` says it of a file."""
+
+    path: str
+    line: int
+    column: int
+    reason: str
+    edits: tuple[Edit, ...] = ()
+    imports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The files that were read, below ``root``: by kind of fact and by absolute path, in order."""
+
+    root: str
+    facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def of(self, kind: str) -> Mapping[str, Any]:
+        """Return by path what the files say of this kind; files that say nothing are missing."""
+        return self.facts.get(kind, {})
