@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from testkit.cli.doctor_rewriting import carry_out, show
 from testkit.cli.findings import FORMS, relative
 from testkit.cli.settings import find_settings
 from testkit.core.addresses import kinds_named
@@ -22,6 +23,7 @@ from testkit.reports.texts import printable
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from testkit.doctor.static.check import Reading
     from testkit.servers.run import Run
 
 __all__ = ["command"]
@@ -47,9 +49,19 @@ _NOTHING: Final = {**dict.fromkeys(_COUNTS, 0), "skipped": {}}
     show_default=True,
     help="What the report is written as.",
 )
+@click.option("--fix", is_flag=True, help="Rewrite what can be rewritten safely.")
+@click.option("--diff", is_flag=True, help="Show what --fix would write; with --fix what it wrote.")
+@click.option("--verify", is_flag=True, help="With --fix: run the suite before and after.")
 @click.argument("paths", nargs=-1, metavar="[PATH]…", type=click.Path(exists=True, path_type=Path))
 def command(
-    *, select: tuple[str, ...], ignore: tuple[str, ...], form: str, paths: tuple[Path, ...]
+    *,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    form: str,
+    fix: bool,
+    diff: bool,
+    verify: bool,
+    paths: tuple[Path, ...],
 ) -> None:
     """Look for defects of models and tests, in PATHs or in the whole project.
 
@@ -57,10 +69,20 @@ def command(
     it imports the project as pytest does, on servers of its own, and rolls back what it writes.
     Exit codes: 0 fine, 1 findings, 2 wrong use, 3 the environment failed.
     """
+    if verify and not fix:
+        raise click.UsageError("--verify needs --fix")
     codes = selected(select, ignore)
     settings, root = find_settings(Path.cwd())
     reading = (codes & READING) - beside_the_point(settings)
-    findings, summary = _read(paths, root, reading) if reading else ([], _NOTHING)
+    findings: list[Finding] = []
+    summary: dict[str, Any] = _NOTHING
+    if reading:
+        read = _read(paths, root, reading)
+        if diff and not fix:
+            sys.exit(1 if show(read) else 0)
+        if fix:
+            carry_out(read, diff=diff, verify=verify)
+        findings, summary = _told(read)
     running = codes - READING
     if running and not find_files(paths, root):
         click.echo("testkit: no file with a factory was found", err=True)
@@ -80,23 +102,25 @@ def command(
     )
 
 
-def _read(
-    paths: Sequence[Path], root: Path, codes: Collection[str]
-) -> tuple[list[Finding], dict[str, Any]]:
-    """Return what the rules that only read find, and the summary."""
-    from testkit.doctor.static.check import check
+def _read(paths: Sequence[Path], root: Path, codes: Collection[str]) -> Reading:
+    from testkit.doctor.static.check import read_files
     from testkit.doctor.static.files import find_modules
 
     files = find_modules(paths, root)
     if len(files) >= _MANY:
         click.echo(f"testkit: reading {len(files):,} files", err=True)
-    checked = check(files, codes, root)
-    skipped = {relative(path): printable(reason) for path, reason in checked.skipped.items()}
+    return read_files(files, codes, root)
+
+
+def _told(reading: Reading) -> tuple[list[Finding], dict[str, Any]]:
+    """Return what the rules that only read find, and the summary."""
+    findings = reading.findings()
+    skipped = {relative(path): printable(reason) for path, reason in reading.skipped.items()}
     for path, reason in skipped.items():
         click.echo(f"testkit: {printable(path)} is left out: {reason}", err=True)
-    kinds = [finding.severity for finding in checked.findings]
+    kinds = [finding.severity for finding in findings]
     counts = {"errors": kinds.count("error"), "warnings": kinds.count("warning")}
-    return checked.findings, {**_NOTHING, **counts, "files": checked.files, "skipped": skipped}
+    return findings, {**_NOTHING, **counts, "files": reading.files, "skipped": skipped}
 
 
 def _reported(

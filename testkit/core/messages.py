@@ -49,6 +49,7 @@ _EXTRAS: Final = {
     "_time_machine": ("the fixture clock", "clock"),
     "docker": ("the road docker", "docker"),
     "testcontainers": ("the road docker", "docker"),
+    "libcst": ("testkit doctor --fix", "doctor"),
 }
 
 

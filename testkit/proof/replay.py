@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testkit.core.messages import TestkitError
+from testkit.system.child_group import run_group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,29 +33,21 @@ def replay(root: Path, nodeids: Sequence[str], *, timeout: float) -> str:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:xdist"]
         command += ["-p", "no:cacheprovider", "-p", "testkit.proof.replay_plugin"]
         command += ["-o", "addopts=", f"--replay={order}", f"--rootdir={root}", "--", *files]
-        with said.open("wb") as output:
-            child = subprocess.Popen(
+        try:
+            code = run_group(
                 command,
-                cwd=root,
-                env=os.environ | {"TESTKIT_RECORD": "false"},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+                folder=root,
+                environment=os.environ | {"TESTKIT_RECORD": "false"},
+                output=said,
+                timeout=timeout,
             )
-            try:
-                child.wait(timeout)
-            except subprocess.TimeoutExpired as error:
-                problem = f"it took longer than {timeout:g} s"
-                raise TestkitError("TK742", problem=problem) from error
-            finally:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
+        except subprocess.TimeoutExpired as error:
+            problem = f"it took longer than {timeout:g} s"
+            raise TestkitError("TK742", problem=problem) from error
         told = json.loads(answer.read_text("utf-8")) if answer.exists() else {}
         if told.get("outcome"):
             return str(told["outcome"])
         if missing := told.get("missing"):
             raise TestkitError("TK742", problem=f"{missing[0]} is not collected any more")
         lines = said.read_text("utf-8", "replace").strip().splitlines() or [""]
-        raise TestkitError("TK742", problem=f"pytest ended with {child.returncode}: {lines[-1]}")
+        raise TestkitError("TK742", problem=f"pytest ended with {code}: {lines[-1]}")

@@ -17,6 +17,7 @@ from cos.settings import Settings
 from testkit.core.catalogue import CATALOGUE
 from testkit.core.options import OPTIONS, Option, flag, variable
 from testkit.doctor.groups import ALL_RULES
+from testkit.doctor.rules import REWRITTEN
 from testkit.isolation.server_commands import FIRST_WORDS, REFUSED, server_command
 from testkit.pytest_plugin import fixtures
 from testkit.triage.rules import ALL
@@ -125,7 +126,10 @@ def test_the_list_of_messages_is_the_catalogue() -> None:
 
 
 def test_the_table_of_rules_is_the_one_in_the_code() -> None:
-    expected = [f"| {rule.code} | {rule.severity} | {rule.title} |" for rule in ALL_RULES.values()]
+    expected = [
+        f"| {rule.code}{' ✎' * (rule.code in REWRITTEN)} | {rule.severity} | {rule.title} |"
+        for rule in ALL_RULES.values()
+    ]
 
     assert rows(DOCS / "commands.md", "`testkit doctor`") == expected
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from testkit.doctor.static.module import Module, Place
     from testkit.doctor.static.project import Project, Spot
 
-__all__ = ["CHECKS", "GROUPS", "MODULES", "PROJECT_CHECKS", "UNREASONED"]
+__all__ = ["CHECKS", "GROUPS", "MODULES", "PROJECT_CHECKS", "REWRITTEN", "UNREASONED"]
 
 UNREASONED: Final = Rule(
     "TD200",
@@ -60,6 +60,13 @@ PROJECT_CHECKS: Final[dict[Rule, tuple[tuple[str, ...], Callable[[Project], Iter
     for module in modules
     if hasattr(module, "found_in")
 }
+#: The codes of rules that rewrite what they find.
+REWRITTEN: Final = frozenset(
+    module.RULE.code
+    for modules in MODULES.values()
+    for module in modules
+    if hasattr(module, "FIXED")
+)
 GROUPS: Final[dict[str, tuple[Rule, ...]]] = {
     "ignores": (UNREASONED,),
     **{name: tuple(module.RULE for module in modules) for name, modules in MODULES.items()},

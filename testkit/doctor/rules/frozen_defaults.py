@@ -6,12 +6,12 @@ import ast
 from typing import TYPE_CHECKING, Final
 
 from testkit.doctor.finding import Rule
-from testkit.doctor.static.module import Module, Place
+from testkit.doctor.static.module import Change, Module, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BAD", "GOOD", "RULE", "found"]
+__all__ = ["BAD", "FIXED", "GOOD", "RULE", "found"]
 
 RULE: Final = Rule(
     "TD201",
@@ -55,6 +55,29 @@ BAD: Final = (
     table = Table("t", metadata, Column("at", DateTime, default=dt.datetime.utcnow()))  # here
     """,
 )
+FIXED: Final = (
+    """
+    import uuid
+    from datetime import datetime, timezone
+    import sqlalchemy as sa
+    from sqlalchemy.orm import mapped_column
+
+    class Order(Base):
+        id = mapped_column(primary_key=True, default=uuid.uuid4)  # here
+        made = sa.Column(sa.DateTime, default=lambda: datetime.now(timezone.utc))  # here
+        seen = sa.Column(sa.DateTime, onupdate=datetime.utcnow)  # here
+        tags = sa.Column(sa.JSON, default=list)  # here
+        more = sa.Column(sa.JSON, default=dict)  # here
+        day = sa.Column(sa.Date, default=sa.func.now(), onupdate=dict)  # here
+    """,
+    """
+    import uuid
+    import datetime as dt
+    from sqlalchemy import Column, DateTime
+
+    table = Table("t", metadata, Column("at", DateTime, default=dt.datetime.utcnow))  # here
+    """,
+)
 GOOD: Final = (
     """
     import uuid
@@ -95,7 +118,9 @@ def found(module: Module) -> Iterator[Place]:
             if keyword.arg in {"default", "onupdate", "insert_default"}:
                 reason = _reason(module, keyword.value)
                 if reason:
-                    yield Place(keyword.value, f"{keyword.arg}={reason}")
+                    value = keyword.value
+                    change = Change(value, _function(module, value))
+                    yield Place(value, f"{keyword.arg}={reason}", (change,))
 
 
 def _is_column(module: Module, name: str) -> bool:
@@ -121,3 +146,14 @@ def _reason(module: Module, value: ast.expr) -> str:
         if name in _MADE_ONCE:
             return f"{name}() is called once, at import"
     return ""
+
+
+def _function(module: Module, value: ast.expr) -> str:
+    """Return the text of a function that makes the value anew."""
+    if isinstance(value, ast.Call) and not value.args and not value.keywords:
+        return module.segment(value.func)
+    if isinstance(value, ast.List) and not value.elts:
+        return "list"
+    if isinstance(value, ast.Dict) and not value.keys:
+        return "dict"
+    return f"lambda: {module.segment(value)}"

@@ -6,12 +6,12 @@ import ast
 from typing import TYPE_CHECKING, Final
 
 from testkit.doctor.finding import Rule
-from testkit.doctor.static.module import Module, Place
+from testkit.doctor.static.module import Change, Module, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BAD", "GOOD", "RULE", "found"]
+__all__ = ["BAD", "FIXED", "GOOD", "RULE", "found"]
 
 RULE: Final = Rule(
     "TD202",
@@ -34,6 +34,20 @@ BAD: Final = (
         seen = sa.Column(sa.TIMESTAMP(timezone=True), onupdate=datetime.now)  # here
         sent = sa.Column(TIMESTAMP(timezone=True), default=lambda: datetime.utcnow())  # here
         paid = sa.Column("paid", sa.DateTime(True), default=lambda: datetime.now())  # here
+    """,
+)
+FIXED: Final = (
+    """
+    from datetime import timezone, datetime
+    import sqlalchemy as sa
+    from sqlalchemy.orm import mapped_column
+    from sqlalchemy.dialects.postgresql import TIMESTAMP
+
+    class Order(Base):
+        made = mapped_column(sa.DateTime(timezone=True), default=lambda: datetime.now(timezone.utc))  # here
+        seen = sa.Column(sa.TIMESTAMP(timezone=True), onupdate=lambda: datetime.now(timezone.utc))  # here
+        sent = sa.Column(TIMESTAMP(timezone=True), default=lambda: datetime.now(timezone.utc))  # here
+        paid = sa.Column("paid", sa.DateTime(True), default=lambda: datetime.now(timezone.utc))  # here
     """,
 )
 GOOD: Final = (
@@ -63,7 +77,8 @@ def found(module: Module) -> Iterator[Place]:
             if keyword.arg in {"default", "onupdate", "insert_default"}:
                 made = _naive(module, keyword.value)
                 if made:
-                    yield Place(keyword.value, f"{keyword.arg} is {made}, which knows no zone")
+                    reason = f"{keyword.arg} is {made}, which knows no zone"
+                    yield Place(keyword.value, reason, (_zoned(module, keyword.value),))
 
 
 def _has_zone(module: Module, node: ast.expr) -> bool:
@@ -82,3 +97,12 @@ def _naive(module: Module, value: ast.expr) -> str:
         return name if name in _NAIVE and not call.args and not call.keywords else ""
     name = module.origin(value)
     return name if name in _NAIVE else ""
+
+
+def _zoned(module: Module, value: ast.expr) -> Change:
+    call = value.body if isinstance(value, ast.Lambda) else value
+    function = call.func if isinstance(call, ast.Call) else call
+    assert isinstance(function, ast.Attribute)
+    kind = module.segment(function.value)
+    zone, imports = module.spelled("datetime.timezone")
+    return Change(value, f"lambda: {kind}.now({zone}.utc)", imports)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import tokenize
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from testkit.doctor.finding import Finding
@@ -16,27 +16,18 @@ from testkit.doctor.static.files import MOST_BYTES, is_generated
 from testkit.doctor.static.ignores import WITHOUT_REASON, ignored
 from testkit.doctor.static.module import Module, Place, parse
 from testkit.doctor.static.project import FACTS, Project, Spot
+from testkit.doctor.static.sources import read_source
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from testkit.doctor.finding import Rule
 
-__all__ = ["Checked", "check", "check_text", "check_texts"]
+__all__ = ["Reading", "check_text", "check_texts", "read_files"]
 
 # Starting processes takes longer than reading fewer files.
 _FEW: Final = 200
 _CHUNK: Final = 40
-
-
-@dataclass(slots=True)
-class Checked:
-    """What was found, how many files were read, and why the others were not."""
-
-    findings: list[Finding] = field(default_factory=list)
-    files: int = 0
-    skipped: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +39,65 @@ class _Read:
     left: Mapping[int, frozenset[str]]
 
 
-def check(paths: Sequence[Path], codes: Collection[str], root: Path) -> Checked:
-    """Read the files, in several processes where they are many; findings in the order of places."""
-    checked = Checked()
-    one = partial(_check_file, codes=frozenset(codes))
+@dataclass(slots=True)
+class Reading:
+    """A project as the rules of some codes read it; ``skipped`` says why files were not read."""
+
+    root: Path
+    codes: frozenset[str]
+    skipped: dict[str, str] = field(default_factory=dict)
+    _read: dict[str, _Read] = field(default_factory=dict)
+
+    @property
+    def files(self) -> int:
+        """Return how many files were read."""
+        return len(self._read)
+
+    def take(self, path: str, text: str) -> None:
+        """Read a text as that of the file. Raises SyntaxError, ValueError or RecursionError."""
+        self._read[path] = _read(path, text, self.codes)
+
+    def findings(self) -> list[Finding]:
+        """Return what files gave and what the rules of the project find, in the order of places."""
+        found = [finding for each in self._read.values() for finding in each.findings]
+        facts: dict[str, dict[str, Any]] = defaultdict(dict)
+        for path, each in sorted(self._read.items()):
+            for kind, told in each.facts.items():
+                facts[kind][path] = told
+        project = Project(str(self.root), facts)
+        for rule, (_, spots) in PROJECT_CHECKS.items():
+            if rule.code in self.codes:
+                found += [
+                    _finding(rule, spot)
+                    for spot in spots(project)
+                    if rule.code not in self._read[spot.path].left.get(spot.line, ())
+                ]
+        return sorted(found, key=lambda each: (each.path, each.line, each.column, each.code))
+
+    def add(self, paths: Iterable[Path], answers: Iterable[_Read | str]) -> None:
+        """Take what the files gave, or why they were not read."""
+        for path, answer in zip(paths, answers, strict=True):
+            if isinstance(answer, str):
+                self.skipped[str(path)] = answer
+            else:
+                self._read[str(path)] = answer
+
+
+def read_files(paths: Sequence[Path], codes: Collection[str], root: Path) -> Reading:
+    """Read the files, in several processes where they are many."""
+    reading = Reading(root, frozenset(codes))
+    one = partial(_check_file, codes=reading.codes)
     cores = os.cpu_count() or 1
     if len(paths) < _FEW or cores == 1:
-        read = _taken(checked, paths, map(one, paths))
+        reading.add(paths, map(one, paths))
     else:
         with ProcessPoolExecutor(max_workers=min(cores, 8)) as pool:
-            read = _taken(checked, paths, pool.map(one, paths, chunksize=_CHUNK))
-    checked.findings = _all_of(read, codes, str(root))
-    return checked
+            reading.add(paths, pool.map(one, paths, chunksize=_CHUNK))
+    return reading
 
 
 def check_text(path: str, text: str, codes: Collection[str]) -> list[Finding]:
-    """Return the findings of a project of one file. Raises as ``check_texts`` does."""
+    """Return the findings of a project of one file. Raises as ``Reading.take`` does."""
     return check_texts({path: text}, codes)
 
 
@@ -72,39 +106,11 @@ def check_texts(texts: Mapping[str, str], codes: Collection[str]) -> list[Findin
 
     Raises SyntaxError, ValueError or RecursionError where Python cannot read one.
     """
-    read = {path: _read(path, text, codes) for path, text in texts.items()}
-    return _all_of(read, codes, os.path.commonpath(read) if len(read) > 1 else "/")
-
-
-def _taken(
-    checked: Checked, paths: Sequence[Path], answers: Iterable[_Read | str]
-) -> dict[str, _Read]:
-    read = {}
-    for path, answer in zip(paths, answers, strict=True):
-        if isinstance(answer, str):
-            checked.skipped[str(path)] = answer
-        else:
-            checked.files += 1
-            read[str(path)] = answer
-    return read
-
-
-def _all_of(read: Mapping[str, _Read], codes: Collection[str], root: str) -> list[Finding]:
-    """Return what files gave and what the rules of the project find in their facts."""
-    found = [finding for each in read.values() for finding in each.findings]
-    facts: dict[str, dict[str, Any]] = defaultdict(dict)
-    for path, each in read.items():
-        for kind, told in each.facts.items():
-            facts[kind][path] = told
-    project = Project(root, facts)
-    for rule, (_, spots) in PROJECT_CHECKS.items():
-        if rule.code in codes:
-            found += [
-                _finding(rule, spot)
-                for spot in spots(project)
-                if rule.code not in read[spot.path].left.get(spot.line, ())
-            ]
-    return sorted(found, key=lambda each: (each.path, each.line, each.column, each.code))
+    root = os.path.commonpath([Path(path).parent for path in texts])
+    reading = Reading(Path(root), frozenset(codes))
+    for path, text in texts.items():
+        reading.take(path, text)
+    return reading.findings()
 
 
 def _check_file(path: Path, *, codes: frozenset[str]) -> _Read | str:
@@ -112,8 +118,7 @@ def _check_file(path: Path, *, codes: frozenset[str]) -> _Read | str:
     try:
         if path.stat().st_size > MOST_BYTES:
             return f"it has more than {MOST_BYTES // 1_000_000} MB"
-        with tokenize.open(path) as file:
-            text = file.read()
+        text = read_source(path).text
     except (OSError, SyntaxError, UnicodeDecodeError) as error:
         return f"it cannot be read: {error}"
     if is_generated(text):

@@ -125,7 +125,7 @@ def here(
         (["--select", "factory"], "TK432: There is no group and no rule 'factory'; the nearest"),
         (["--select", "factories", "no_such_folder"], "'no_such_folder' does not exist"),
         (["--select", "factories", "--format", "html"], "'html' is not one of"),
-        (["--select", "factories", "--fix"], "No such option"),
+        (["--select", "factories", "--no-such"], "No such option"),
     ],
 )
 def test_wrong_use_exits_with_2(

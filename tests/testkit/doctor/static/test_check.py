@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testkit.doctor.rules import CHECKS
-from testkit.doctor.static.check import check, check_text
+from testkit.doctor.static.check import check_text, read_files
 from testkit.doctor.static.files import MOST_BYTES, find_modules
 from testkit.doctor.static.module import parse
 
@@ -60,7 +60,7 @@ def test_what_is_named_is_read_whatever_it_is(tmp_path: Path) -> None:
     written(tmp_path, vendor__x=SKIP)
     found = find_modules([tmp_path / "vendor" / "x.py"], tmp_path)
 
-    assert [finding.line for finding in check(found, CODES, tmp_path).findings] == [2]
+    assert [finding.line for finding in read_files(found, CODES, tmp_path).findings()] == [2]
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(
     path = tmp_path / "odd.py"
     path.write_bytes(data)
     written(tmp_path, test_it=SKIP)
-    checked = check([path, tmp_path / "test_it.py"], CODES, tmp_path)
+    checked = read_files([path, tmp_path / "test_it.py"], CODES, tmp_path)
 
-    assert [finding.line for finding in checked.findings] == [2]
+    assert [finding.line for finding in checked.findings()] == [2]
     assert checked.files == 1
     assert checked.skipped[str(path)].startswith(words)
 
@@ -97,18 +97,18 @@ def test_a_line_of_a_million_characters_is_read() -> None:
 def test_many_files_are_read_by_several_processes_in_their_order(tmp_path: Path) -> None:
     written(tmp_path, **{f"test_{number:03}": SKIP for number in range(230)})
     files = find_modules([], tmp_path)
-    checked = check(files, CODES, tmp_path)
+    checked = read_files(files, CODES, tmp_path)
 
-    assert [finding.path for finding in checked.findings] == [str(path) for path in files]
+    assert [finding.path for finding in checked.findings()] == [str(path) for path in files]
     assert checked.files == 230
 
 
 def test_reading_imports_nothing_of_the_project(tmp_path: Path) -> None:
     written(tmp_path, test_it="import sys\nsys.exit('was run')\n", conftest="raise SystemExit(7)\n")
     before = set(sys.modules)
-    checked = check(find_modules([], tmp_path), CODES, tmp_path)
+    checked = read_files(find_modules([], tmp_path), CODES, tmp_path)
 
-    assert (checked.findings, checked.files) == ([], 2)
+    assert (checked.findings(), checked.files) == ([], 2)
     assert not {name for name in set(sys.modules) - before if name.startswith(("test_", "conf"))}
 
 
