@@ -109,7 +109,16 @@ def _read(paths: Sequence[Path], root: Path, codes: Collection[str]) -> Reading:
     files = find_modules(paths, root)
     if len(files) >= _MANY:
         click.echo(f"testkit: reading {len(files):,} files", err=True)
-    return read_files(files, codes, root)
+    return read_files(files, codes, _around(paths, root))
+
+
+def _around(paths: Sequence[Path], root: Path) -> Path:
+    """Return the folder that the paths are read as parts of: the project, or what holds them all."""
+    whole = [path.resolve() for path in paths]
+    if all(path.is_relative_to(root.resolve()) for path in whole):
+        return root.resolve()
+    folders = [path if path.is_dir() else path.parent for path in whole]
+    return Path(os.path.commonpath(folders))
 
 
 def _told(reading: Reading) -> tuple[list[Finding], dict[str, Any]]:

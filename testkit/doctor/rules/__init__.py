@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from testkit.doctor.finding import Rule
 from testkit.doctor.rules import (
     async_decorators,
+    double_imports,
     frozen_defaults,
     loops_in_loops,
     naive_times,
@@ -43,6 +44,7 @@ UNREASONED: Final = Rule(
 #: By group: a row for each rule.
 MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
     "models": (frozen_defaults, naive_times),
+    "imports": (double_imports,),
     "async": (loops_in_loops, async_decorators),
     "redis": (server_wide_flush,),
     "pytest": (unreasoned_skips,),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from testkit.doctor.finding import Finding
 from testkit.doctor.rules import CHECKS, PROJECT_CHECKS, UNREASONED
+from testkit.doctor.static.configuration import homes_of
 from testkit.doctor.static.files import MOST_BYTES, is_generated
 from testkit.doctor.static.ignores import WITHOUT_REASON, ignored
 from testkit.doctor.static.module import Module, Place, parse
@@ -64,7 +65,8 @@ class Reading:
         for path, each in sorted(self._read.items()):
             for kind, told in each.facts.items():
                 facts[kind][path] = told
-        project = Project(str(self.root), facts)
+        files = tuple(sorted(self._read))
+        project = Project(str(self.root), files, homes_of(files, self.root), facts)
         for rule, (_, spots) in PROJECT_CHECKS.items():
             if rule.code in self.codes:
                 found += [
@@ -101,13 +103,14 @@ def check_text(path: str, text: str, codes: Collection[str]) -> list[Finding]:
     return check_texts({path: text}, codes)
 
 
-def check_texts(texts: Mapping[str, str], codes: Collection[str]) -> list[Finding]:
+def check_texts(
+    texts: Mapping[str, str], codes: Collection[str], root: Path = Path("/project")
+) -> list[Finding]:
     """Return the findings of a project given as texts by absolute path.
 
     Raises SyntaxError, ValueError or RecursionError where Python cannot read one.
     """
-    root = os.path.commonpath([Path(path).parent for path in texts])
-    reading = Reading(Path(root), frozenset(codes))
+    reading = Reading(root, frozenset(codes))
     for path, text in texts.items():
         reading.take(path, text)
     return reading.findings()

@@ -139,7 +139,7 @@ class Module:
 
     def range_of(self, node: ast.AST) -> tuple[int, int]:
         """Return where a node's text begins and ends, in characters of the file's text."""
-        assert isinstance(node, ast.expr | ast.stmt | ast.arg | ast.keyword)
+        assert isinstance(node, ast.expr | ast.stmt | ast.arg | ast.keyword | ast.alias)
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         return (

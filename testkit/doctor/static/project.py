@@ -5,18 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from testkit.doctor.static.imports import imports_of
 from testkit.doctor.static.models import models_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from testkit.doctor.finding import Edit
+    from testkit.doctor.static.configuration import Home
     from testkit.doctor.static.module import Module
 
 __all__ = ["FACTS", "Project", "Spot"]
 
 #: By name what is read of each file for the rules that need it: JSON, or None for nothing.
-FACTS: Final[dict[str, Callable[[Module], Any]]] = {"models": models_of}
+FACTS: Final[dict[str, Callable[[Module], Any]]] = {
+    "imports": imports_of,
+    "models": models_of,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +38,26 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The files that were read, below ``root``: by kind of fact and by absolute path, in order."""
+    """The files that were read below ``root``, absolute and sorted, and what they say by kind.
+
+    ``homes`` are the projects that they belong to, deepest first; the last one is the root.
+    """
 
     root: str
+    files: tuple[str, ...]
+    homes: tuple[Home, ...]
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def of(self, kind: str) -> Mapping[str, Any]:
         """Return by path what the files say of this kind; files that say nothing are missing."""
         return self.facts.get(kind, {})
+
+    def home(self, path: str) -> Home:
+        """Return the project that a file belongs to."""
+        return next(
+            (home for home in self.homes if path.startswith(f"{home.folder}/")), self.homes[-1]
+        )
+
+    def relative(self, path: str) -> str:
+        """Return a path as it is seen from the root."""
+        return path.removeprefix(f"{self.root}/")

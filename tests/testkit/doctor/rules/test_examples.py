@@ -70,7 +70,7 @@ def test_a_bad_example_is_rewritten_as_stated_and_only_once(
 
     assert refused == {}
     new = {str(Path(each.path).relative_to(tmp_path)): each.text for each in rewrites}
-    for name, expected in files_of(fixed, "").items():
+    for name, expected in files_of(fixed, "").items():  # files that change
         assert new.get(name, files_of(text, "")[name]) == expected
     assert [finding for finding in reading.findings() if finding.fixable] == []
 
