@@ -113,7 +113,7 @@ def _read(paths: Sequence[Path], root: Path, codes: Collection[str]) -> Reading:
 
 
 def _around(paths: Sequence[Path], root: Path) -> Path:
-    """Return the folder that the paths are read as parts of: the project, or what holds them all."""
+    """Return what the paths are read as parts of: the project, or the folder that has them all."""
     whole = [path.resolve() for path in paths]
     if all(path.is_relative_to(root.resolve()) for path in whole):
         return root.resolve()
