@@ -21,6 +21,8 @@ from testkit.doctor.rules import (
     loops_in_loops,
     naive_times,
     server_wide_flush,
+    text_ids,
+    unique_literals,
     unreasoned_skips,
 )
 
@@ -44,6 +46,7 @@ UNREASONED: Final = Rule(
 #: By group: a row for each rule.
 MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
     "models": (frozen_defaults, naive_times),
+    "data": (unique_literals, text_ids),
     "imports": (double_imports,),
     "async": (loops_in_loops, async_decorators),
     "redis": (server_wide_flush,),

@@ -24,13 +24,13 @@ _SECTIONS: Final = {"pytest.ini": "pytest", "tox.ini": "pytest", "setup.cfg": "t
 class Home:
     """A project's folder: what pytest adds to ``sys.path``, and its mode of importing.
 
-    ``configured`` says that a ``[tool.testkit]`` table stands there.
+    ``undoes`` says that testkit undoes there what tests commit.
     """
 
     folder: str
     pythonpath: tuple[str, ...] = ()
     import_mode: str = "prepend"
-    configured: bool = False
+    undoes: bool = False
 
 
 def homes_of(paths: Iterable[str], root: Path) -> tuple[Home, ...]:
@@ -47,13 +47,14 @@ def homes_of(paths: Iterable[str], root: Path) -> tuple[Home, ...]:
 
 def _home(folder: Path) -> Home:
     options: dict[str, Any] = {}
-    configured = False
+    undoes = False
     for mark in _MARKS[:4]:
         with contextlib.suppress(OSError, ValueError, configparser.Error):
             text = (folder / mark).read_text("utf-8")
             if mark == "pyproject.toml":
                 tool = tomllib.loads(text).get("tool", {})
-                configured = isinstance(tool.get("testkit"), dict)
+                testkit = tool.get("testkit")
+                undoes = isinstance(testkit, dict) and testkit.get("isolation") != "none"
                 pytest = tool.get("pytest", {})
                 options |= pytest.get("ini_options", {}) or pytest
             else:
@@ -65,7 +66,7 @@ def _home(folder: Path) -> Home:
         str(folder),
         tuple(str(folder / each) for each in _words(options.get("pythonpath"))),
         _import_mode(_words(options.get("addopts"))),
-        configured,
+        undoes,
     )
 
 

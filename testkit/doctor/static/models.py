@@ -6,20 +6,24 @@ import ast
 from typing import TYPE_CHECKING, Final, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from testkit.doctor.static.module import Module
 
-__all__ = ["Column", "Model", "models_of"]
+__all__ = ["Column", "Model", "columns_of", "models_of", "named_model"]
 
 _COLUMNS: Final = frozenset(("Column", "mapped_column"))
 _RELATIONS: Final = frozenset(("relationship", "relation"))
 
 
 class Column(TypedDict):
-    """A column: ``type`` is its dotted name in SQLAlchemy or Python, "" where it is not told."""
+    """A column: ``type`` is its dotted name in SQLAlchemy or Python, "" where it is not told.
+
+    ``length`` is the most characters that it takes, 0 where it names none.
+    """
 
     type: str
+    length: int
     unique: bool
     primary: bool
     line: int
@@ -101,12 +105,13 @@ def _column(
         kind = next((name for each in types if (name := _type(module, each))), "")
         return Column(
             type=kind or mapped,
+            length=next((most for each in types if (most := _length(each))), 0),
             unique=_is_true(given.get("unique")),
             primary=_is_true(given.get("primary_key")),
             line=line,
         )
     if value is None and mapped:
-        return Column(type=mapped, unique=False, primary=False, line=line)
+        return Column(type=mapped, length=0, unique=False, primary=False, line=line)
     return None
 
 
@@ -131,6 +136,21 @@ def _type(module: Module, node: ast.expr) -> str:
     ):
         return f"{name}(as_uuid=False)"
     return name
+
+
+def _length(node: ast.expr) -> int:
+    """Return the length that a type such as ``String(40)`` names."""
+    if not isinstance(node, ast.Call):
+        return 0
+    given = [*node.args[:1], *(word.value for word in node.keywords if word.arg == "length")]
+    return next(
+        (
+            each.value
+            for each in given
+            if isinstance(each, ast.Constant) and type(each.value) is int
+        ),
+        0,
+    )
 
 
 def _mapped(module: Module, annotation: ast.expr | None) -> str:
@@ -184,3 +204,34 @@ def _is_true(node: ast.expr | None) -> bool:
 
 def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
+
+
+def named_model(models: Mapping[str, Sequence[Model]], name: str) -> Model | None:
+    """Return the one class that a dotted name stands for, None where it may be another's.
+
+    ``models`` are those of a project's files by path.
+    """
+    head, _, last = name.rpartition(".")
+    found = [
+        (path, model) for path, each in models.items() for model in each if model["name"] == last
+    ]
+    if len(found) > 1 and head:
+        place = "/" + head.replace(".", "/")
+        near = [one for one in found if one[0].removesuffix(".py").endswith(place)]
+        found = near or found
+    return found[0][1] if len(found) == 1 else None
+
+
+def columns_of(models: Mapping[str, Sequence[Model]], model: Model) -> dict[str, Column]:
+    """Return the columns of a class with those of the classes that it is made of."""
+    found: dict[str, Column] = {}
+    waiting, seen = [model], {id(model)}
+    while waiting:
+        one = waiting.pop(0)
+        found = one["columns"] | found
+        for base in one["bases"]:
+            inner = named_model(models, base)
+            if inner and id(inner) not in seen:
+                seen.add(id(inner))
+                waiting.append(inner)
+    return found

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from testkit.doctor.static.ids import texts_given
 from testkit.doctor.static.imports import imports_of
 from testkit.doctor.static.models import models_of
+from testkit.doctor.static.rows import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +23,8 @@ __all__ = ["FACTS", "Project", "Spot"]
 FACTS: Final[dict[str, Callable[[Module], Any]]] = {
     "imports": imports_of,
     "models": models_of,
+    "rows": rows_of,
+    "texts": texts_given,
 }
 
 
