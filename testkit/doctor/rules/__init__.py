@@ -19,10 +19,14 @@ from testkit.doctor.rules import (
     double_imports,
     frozen_defaults,
     loops_in_loops,
+    migration_gaps,
+    migration_heads,
     naive_times,
+    schema_beside_migrations,
     server_wide_flush,
     text_ids,
     unique_literals,
+    unmigrated_tables,
     unreasoned_skips,
 )
 
@@ -48,6 +52,7 @@ MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
     "models": (frozen_defaults, naive_times),
     "data": (unique_literals, text_ids),
     "imports": (double_imports,),
+    "schema": (migration_heads, migration_gaps, unmigrated_tables, schema_beside_migrations),
     "async": (loops_in_loops, async_decorators),
     "redis": (server_wide_flush,),
     "pytest": (unreasoned_skips,),

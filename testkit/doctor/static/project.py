@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from testkit.doctor.static.ids import texts_given
 from testkit.doctor.static.imports import imports_of
+from testkit.doctor.static.migrations import created_in, migration_of
 from testkit.doctor.static.models import models_of
 from testkit.doctor.static.rows import rows_of
 
@@ -15,13 +18,16 @@ if TYPE_CHECKING:
 
     from testkit.doctor.finding import Edit
     from testkit.doctor.static.configuration import Home
+    from testkit.doctor.static.migrations import Migration
     from testkit.doctor.static.module import Module
 
-__all__ = ["FACTS", "Project", "Spot"]
+__all__ = ["FACTS", "Project", "Spot", "is_test_path", "revisions"]
 
 #: By name what is read of each file for the rules that need it: JSON, or None for nothing.
 FACTS: Final[dict[str, Callable[[Module], Any]]] = {
+    "created": created_in,
     "imports": imports_of,
+    "migrations": migration_of,
     "models": models_of,
     "rows": rows_of,
     "texts": texts_given,
@@ -65,3 +71,18 @@ class Project:
     def relative(self, path: str) -> str:
         """Return a path as it is seen from the root."""
         return path.removeprefix(f"{self.root}/")
+
+
+def revisions(project: Project) -> dict[str, dict[str, Migration]]:
+    """Return by folder and path the revisions of Alembic."""
+    found: dict[str, dict[str, Migration]] = defaultdict(dict)
+    for path, told in project.of("migrations").items():
+        if told["revision"]:
+            found[posixpath.dirname(path)][path] = told
+    return found
+
+
+def is_test_path(relative: str) -> bool:
+    """Return whether a path from the root is among tests."""
+    *folders, name = relative.split("/")
+    return name.startswith(("test_", "conftest")) or not {"test", "tests"}.isdisjoint(folders)
