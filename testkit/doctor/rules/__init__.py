@@ -28,6 +28,7 @@ from testkit.doctor.rules import (
     unique_literals,
     unmigrated_tables,
     unreasoned_skips,
+    unseen_models,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +53,13 @@ MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
     "models": (frozen_defaults, naive_times),
     "data": (unique_literals, text_ids),
     "imports": (double_imports,),
-    "schema": (migration_heads, migration_gaps, unmigrated_tables, schema_beside_migrations),
+    "schema": (
+        migration_heads,
+        migration_gaps,
+        unmigrated_tables,
+        unseen_models,
+        schema_beside_migrations,
+    ),
     "async": (loops_in_loops, async_decorators),
     "redis": (server_wide_flush,),
     "pytest": (unreasoned_skips,),

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from testkit.doctor.finding import Rule
+from testkit.doctor.static.models import Model, is_base
 from testkit.doctor.static.project import Project, Spot, is_test_path, revisions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from testkit.doctor.static.models import Model
 
 __all__ = ["BAD", "GOOD", "NEEDS", "RULE", "found_in"]
 
@@ -105,12 +104,16 @@ def found_in(project: Project) -> Iterator[Spot]:
         return
     path, environment = environments[0]
     told = {text for found in folders.values() for each in found.values() for text in each["texts"]}
-    bases = {name.removesuffix(".metadata") for name in environment["metadata"]}
+    names = [name.removesuffix(".metadata") for name in environment["metadata"]]
     for file, models in project.of("models").items():
         if is_test_path(project.relative(file)) or project.home(file) != project.home(path):
             continue
         for model in models:
-            if model["table"] and bases & {*model["bases"]} and not _named(model, told):
+            if (
+                model["table"]
+                and any(is_base(base, name) for base in model["bases"] for name in names)
+                and not _named(model, told)
+            ):
                 reason = f"no migration names the table {model['table']} of {model['name']}"
                 yield Spot(file, model["line"], 1, reason)
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["Imported", "Imports", "imports_of"]
 
 _FROM: Final = re.compile(r"from\s+(?P<module>[\w.]+)")
+_DYNAMIC: Final = frozenset(
+    ("importlib.import_module", "__import__", "pkgutil.walk_packages", "pkgutil.iter_modules")
+)
 # No path is written so deep; a name may stand for itself.
 _DEEPEST: Final = 20
 
@@ -39,12 +42,14 @@ class Imported(TypedDict):
 class Imports(TypedDict):
     """What a file imports at run time, and the folders that it puts into ``sys.path``.
 
-    ``paths`` are absolute, with the line of each. ``script`` says that it is meant to be started.
+    ``paths`` are absolute, with the line of each. ``script`` says that it is meant to be started,
+    ``dynamic`` that it imports what only a run can tell.
     """
 
     imports: list[Imported]
     paths: list[tuple[str, int]]
     script: bool
+    dynamic: bool
 
 
 def imports_of(module: Module) -> Imports | None:
@@ -59,7 +64,12 @@ def imports_of(module: Module) -> Imports | None:
     paths = list(_paths(module))
     if not imports and not paths:
         return None
-    return Imports(imports=imports, paths=paths, script=any(map(_is_main, module.tree.body)))
+    return Imports(
+        imports=imports,
+        paths=paths,
+        script=any(map(_is_main, module.tree.body)),
+        dynamic=any(name in _DYNAMIC for _, name in module.calls()),
+    )
 
 
 def _imported(module: Module, node: ast.Import | ast.ImportFrom) -> Iterator[Imported]:

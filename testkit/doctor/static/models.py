@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from testkit.doctor.static.module import Module
 
-__all__ = ["Column", "Model", "columns_of", "models_of", "named_model"]
+__all__ = ["Column", "Model", "columns_of", "is_base", "models_of", "named_model"]
 
 _COLUMNS: Final = frozenset(("Column", "mapped_column"))
 _RELATIONS: Final = frozenset(("relationship", "relation"))
@@ -33,7 +33,8 @@ class Model(TypedDict):
     """A mapped class: ``table`` is "" where the class itself names none.
 
     ``relations`` are the names of classes that its relationships name as texts, with their lines.
-    ``together`` are the columns that are unique together.
+    A base that a relative import gives begins with a dot. ``together`` are the columns that are
+    unique together.
     """
 
     name: str
@@ -71,7 +72,7 @@ def _model(module: Module, node: ast.ClassDef) -> Model | None:
             columns[name] = column
     if not (table or columns):
         return None
-    bases = [module.origin(base) for base in node.bases]
+    bases = [_base(module, base) for base in node.bases]
     return Model(
         name=node.name,
         line=node.lineno,
@@ -81,6 +82,11 @@ def _model(module: Module, node: ast.ClassDef) -> Model | None:
         relations=relations,
         together=together,
     )
+
+
+def _base(module: Module, node: ast.expr) -> str:
+    name = module.origin(node)
+    return f".{name}" if name.partition(".")[0] in module.relative_names else name
 
 
 def _attributes(
@@ -235,3 +241,10 @@ def columns_of(models: Mapping[str, Sequence[Model]], model: Model) -> dict[str,
                 seen.add(id(inner))
                 waiting.append(inner)
     return found
+
+
+def is_base(base: str, name: str) -> bool:
+    """Return whether a class's base is the one of this dotted name, as far as can be told."""
+    if base.startswith("."):
+        return base.rpartition(".")[2] == name.rpartition(".")[2]
+    return base == name

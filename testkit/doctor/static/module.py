@@ -65,6 +65,16 @@ class Module:
         return {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
 
     @cached_property
+    def relative_names(self) -> frozenset[str]:
+        """The names that relative imports give; where they come from, only their package knows."""
+        return frozenset(
+            alias.asname or alias.name
+            for node in self.nodes
+            if isinstance(node, ast.ImportFrom) and node.level
+            for alias in node.names
+        )
+
+    @cached_property
     def _lines(self) -> tuple[tuple[int, str], ...]:
         """By line, from 0: where it begins, and its text."""
         found, at = [], 0
@@ -96,9 +106,12 @@ class Module:
 
     def calls(self) -> Iterator[tuple[ast.Call, str]]:
         """Give each call with the dotted name of what is called."""
-        for node in self.nodes:
-            if isinstance(node, ast.Call):
-                yield node, self.origin(node.func)
+        yield from self._calls
+
+    @cached_property
+    def _calls(self) -> tuple[tuple[ast.Call, str], ...]:
+        found = (node for node in self.nodes if isinstance(node, ast.Call))
+        return tuple((node, self.origin(node.func)) for node in found)
 
     def spelled(self, name: str) -> tuple[str, tuple[str, ...]]:
         """Return how this file writes a dotted name such as ``uuid.UUID``, and what to import.
