@@ -18,6 +18,7 @@ from testkit.doctor.rules import (
     async_decorators,
     double_imports,
     frozen_defaults,
+    late_defaults,
     loops_in_loops,
     migration_gaps,
     migration_heads,
@@ -51,7 +52,7 @@ UNREASONED: Final = Rule(
 #: By group: a row for each rule.
 MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
     "models": (frozen_defaults, naive_times),
-    "data": (unique_literals, text_ids),
+    "data": (unique_literals, text_ids, late_defaults),
     "imports": (double_imports,),
     "schema": (
         migration_heads,

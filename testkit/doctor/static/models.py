@@ -19,11 +19,13 @@ _RELATIONS: Final = frozenset(("relationship", "relation"))
 class Column(TypedDict):
     """A column: ``type`` is its dotted name in SQLAlchemy or Python, "" where it is not told.
 
-    ``length`` is the most characters that it takes, 0 where it names none.
+    ``length`` is the most characters that it takes, 0 where it names none. ``default`` is the text
+    of an expression for the default's value, "" where only SQLAlchemy can work it out.
     """
 
     type: str
     length: int
+    default: str
     unique: bool
     primary: bool
     line: int
@@ -34,7 +36,8 @@ class Model(TypedDict):
 
     ``relations`` are the names of classes that its relationships name as texts, with their lines.
     A base that a relative import gives begins with a dot. ``together`` are the columns that are
-    unique together.
+    unique together. ``behind`` is where the last of its columns ends, and how far from the left
+    it begins.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Model(TypedDict):
     columns: dict[str, Column]
     relations: list[tuple[str, int]]
     together: list[list[str]]
+    behind: tuple[int, int]
 
 
 def models_of(module: Module) -> list[Model] | None:
@@ -81,6 +85,7 @@ def _model(module: Module, node: ast.ClassDef) -> Model | None:
         columns=columns,
         relations=relations,
         together=together,
+        behind=_behind(module, node, columns),
     )
 
 
@@ -112,12 +117,13 @@ def _column(
         return Column(
             type=kind or mapped,
             length=next((most for each in types if (most := _length(each))), 0),
+            default=_default(module, given.get("default")),
             unique=_is_true(given.get("unique")),
             primary=_is_true(given.get("primary_key")),
             line=line,
         )
     if value is None and mapped:
-        return Column(type=mapped, length=0, unique=False, primary=False, line=line)
+        return Column(type=mapped, length=0, default="", unique=False, primary=False, line=line)
     return None
 
 
@@ -142,6 +148,30 @@ def _type(module: Module, node: ast.expr) -> str:
     ):
         return f"{name}(as_uuid=False)"
     return name
+
+
+def _default(module: Module, node: ast.expr | None) -> str:
+    """Return the text of what makes a default: a constant, or a call of a function without any."""
+    if isinstance(node, ast.Constant) and node.value is not None:
+        return module.segment(node)
+    if isinstance(node, ast.Lambda) and not ast.unparse(node.args):
+        return f"{module.segment(node.body)}"
+    if isinstance(node, ast.Name | ast.Attribute):
+        name = module.origin(node)
+        known = name in {"list", "dict", "set"} or name.partition(".")[0] in {"uuid", "datetime"}
+        return f"{module.segment(node)}()" if known else ""
+    return ""
+
+
+def _behind(module: Module, node: ast.ClassDef, columns: Mapping[str, Column]) -> tuple[int, int]:
+    """Return where the last column's line ends, a comment included."""
+    lines = {column["line"] for column in columns.values()}
+    last = [each for each in node.body if each.lineno in lines]
+    if not last:
+        return 0, 0
+    _, end = module.range_of(last[-1])
+    newline = module.text.find("\n", end)
+    return newline if newline >= 0 else len(module.text), last[-1].col_offset
 
 
 def _length(node: ast.expr) -> int:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from testkit.doctor.static.fresh import builders_of, fresh_reads
 from testkit.doctor.static.ids import texts_given
 from testkit.doctor.static.imports import imports_of
 from testkit.doctor.static.migrations import created_in, migration_of
@@ -25,7 +26,9 @@ __all__ = ["FACTS", "Project", "Spot", "is_test_path", "revisions"]
 
 #: By name what is read of each file for the rules that need it: JSON, or None for nothing.
 FACTS: Final[dict[str, Callable[[Module], Any]]] = {
+    "builders": builders_of,
     "created": created_in,
+    "fresh": fresh_reads,
     "imports": imports_of,
     "migrations": migration_of,
     "models": models_of,
