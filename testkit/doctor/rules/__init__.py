@@ -27,6 +27,7 @@ from testkit.doctor.rules import (
     server_wide_flush,
     text_ids,
     unique_literals,
+    unloaded_fixtures,
     unmigrated_tables,
     unreasoned_skips,
     unseen_models,
@@ -63,7 +64,7 @@ MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
     ),
     "async": (loops_in_loops, async_decorators),
     "redis": (server_wide_flush,),
-    "pytest": (unreasoned_skips,),
+    "pytest": (unloaded_fixtures, unreasoned_skips),
 }
 CHECKS: Final[dict[Rule, Callable[[Module], Iterator[Place]]]] = {
     module.RULE: module.found

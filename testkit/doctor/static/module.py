@@ -14,7 +14,7 @@ from testkit.doctor.finding import Edit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Change", "Module", "Place", "inside", "parse"]
+__all__ = ["Change", "Module", "Place", "inside", "is_test_file", "parse"]
 
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
@@ -56,8 +56,7 @@ class Module:
     @property
     def is_test(self) -> bool:
         """Whether pytest would read it: a test module or a conftest."""
-        name = PurePath(self.path).name
-        return name == "conftest.py" or name.startswith("test_") or name.endswith("_test.py")
+        return is_test_file(self.path)
 
     @cached_property
     def parents(self) -> Mapping[ast.AST, ast.AST]:
@@ -169,6 +168,12 @@ class Module:
         if not text.isascii():  # the parser counts bytes
             column = len(text.encode()[:column].decode(errors="ignore"))
         return start + column
+
+
+def is_test_file(path: str) -> bool:
+    """Return whether pytest reads a file by its name: a test module or a conftest."""
+    name = PurePath(path).name
+    return name == "conftest.py" or name.startswith("test_") or name.endswith("_test.py")
 
 
 def parse(path: str, text: str) -> Module:

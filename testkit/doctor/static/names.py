@@ -7,6 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from testkit.doctor.static.module import is_test_file
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -69,7 +71,7 @@ def _of_home(project: Project, home: Home, files: Sequence[str]) -> dict[str, li
     found: dict[str, list[Use]] = defaultdict(list)
     if home.import_mode != "importlib":
         for path in files:
-            if _is_collected(path):
+            if is_test_file(path):
                 found[path].append(Use(_pytest_name(path, known), path, None))
     for path in files:
         for each in told[path]["imports"] if path in told and not told[path]["script"] else ():
@@ -88,7 +90,7 @@ def _roots(
     for path in files:
         if path in told and not told[path]["script"]:
             roots += [folder for folder, _ in told[path]["paths"]]
-        if _is_collected(path) and home.import_mode != "importlib":
+        if is_test_file(path) and home.import_mode != "importlib":
             roots.append(_basedir(path, known))
     return list(dict.fromkeys(roots))
 
@@ -164,11 +166,6 @@ def _add_relative(found: dict[str, list[Use]], path: str, each: Imported, known:
                     found[target].append(use)
                     added = True
     return added
-
-
-def _is_collected(path: str) -> bool:
-    name = posixpath.basename(path)
-    return name == "conftest.py" or name.startswith("test_") or name.endswith("_test.py")
 
 
 def _basedir(path: str, known: set[str]) -> str:

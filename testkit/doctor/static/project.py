@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from testkit.doctor.static.fixtures import fixtures_of
 from testkit.doctor.static.fresh import builders_of, fresh_reads
 from testkit.doctor.static.ids import texts_given
 from testkit.doctor.static.imports import imports_of
@@ -28,6 +29,7 @@ __all__ = ["FACTS", "Project", "Spot", "is_test_path", "revisions"]
 FACTS: Final[dict[str, Callable[[Module], Any]]] = {
     "builders": builders_of,
     "created": created_in,
+    "fixtures": fixtures_of,
     "fresh": fresh_reads,
     "imports": imports_of,
     "migrations": migration_of,
