@@ -51,7 +51,8 @@ def carry_out(reading: Reading, *, diff: bool, verify: bool) -> None:
         before = asked()
         if before.problem:
             _say(f"nothing to compare with: {printable(before.problem)}")
-        kept, put_back = write(rewrites, lambda: worse(before, asked()))
+        # A test that fails now and then is no reason: what is worse must be worse twice.
+        kept, put_back = write(rewrites, lambda: worse(before, asked()) and worse(before, asked()))
         for rewrite in rewrites:
             if rewrite.path in put_back:
                 reading.take(rewrite.path, rewrite.source.text)

@@ -1,5 +1,8 @@
 """Loaded into the pytest that judges a rewrite: what is collected, and what becomes of each test.
 
+Tests run in the order in which they are collected, also where a plugin would draw another one: two
+runs are compared.
+
 ``TESTKIT_OUTCOMES`` names the file for the answer: ``{"tests": {node id: outcome}, "errors": n}``.
 """
 
@@ -8,20 +11,35 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-__all__ = ["Outcomes", "pytest_configure"]
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = ["Order", "Outcomes", "pytest_configure"]
 
 _WORST: Final = {"failed": 2, "passed": 1, "skipped": 1, "collected": 0}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Load what writes the answer, in the process that a person would see."""
+    """Load what keeps the order; and in the process that a person would see what answers."""
+    config.pluginmanager.register(Order(), "testkit-order")
     if not hasattr(config, "workerinput"):
         path = Path(os.environ["TESTKIT_OUTCOMES"])
         config.pluginmanager.register(Outcomes(path), "testkit-outcomes")
+
+
+class Order:
+    """Takes back what plugins do to the order of tests, and leaves what they select."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None]:
+        """Sort what is left as it was collected."""
+        place = {id(item): number for number, item in enumerate(items)}
+        yield
+        items.sort(key=lambda item: place.get(id(item), len(place)))
 
 
 class Outcomes:

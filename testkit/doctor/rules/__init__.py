@@ -53,6 +53,9 @@ UNREASONED: Final = Rule(
 #: By group: a row for each rule.
 MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
     "models": (frozen_defaults, naive_times),
+    "async": (loops_in_loops, async_decorators),
+    "redis": (server_wide_flush,),
+    "pytest": (unreasoned_skips,),
     "data": (unique_literals, text_ids, late_defaults),
     "imports": (double_imports,),
     "schema": (
@@ -62,9 +65,7 @@ MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
         unseen_models,
         schema_beside_migrations,
     ),
-    "async": (loops_in_loops, async_decorators),
-    "redis": (server_wide_flush,),
-    "pytest": (unloaded_fixtures, unreasoned_skips),
+    "fixtures": (unloaded_fixtures,),
 }
 CHECKS: Final[dict[Rule, Callable[[Module], Iterator[Place]]]] = {
     module.RULE: module.found

@@ -41,6 +41,10 @@ BAD: Final = (
     def test_an_order():
         import models as m  # here
         assert isinstance(Order(), m.Order)
+
+    def test_another():
+        import models  # here
+        assert models.Order()
     """,
     """
     # file: tests/helpers.py
@@ -78,6 +82,10 @@ FIXED: Final = (
     def test_an_order():
         import app.models as m  # here
         assert isinstance(Order(), m.Order)
+
+    def test_another():
+        import app.models as models  # here
+        assert models.Order()
     """,
     """
     # file: tests/test_c.py
@@ -174,6 +182,9 @@ def _spot(project: Project, path: str, use: Use, others: Sequence[Use]) -> Spot:
         where += f" and {len(others) - 1} more"
     reason = f"{project.relative(path)} is {use.name} here and {chosen} {where}"
     edits: tuple[Edit, ...] = ()
-    if other.by and use.whole and (use.by["names"] or use.by["bound"]):
-        edits = (Edit(use.by["start"], use.by["end"], chosen),)
+    plain = use.by["names"] or use.by["bound"]
+    # `import models` binds a name, which stays; `import app.models` binds its first part.
+    if other.by and use.whole and (plain or "." not in use.name):
+        text = chosen if plain else f"{chosen} as {use.name}"
+        edits = (Edit(use.by["start"], use.by["end"], text),)
     return Spot(use.path, use.by["line"], use.by["column"], reason, edits)

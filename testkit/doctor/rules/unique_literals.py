@@ -151,7 +151,9 @@ def _of_row(
 ) -> Iterator[Spot]:
     for name, (text, _, _) in row["values"].items():
         column = columns.get(name)
-        if column and (column["unique"] or column["primary"]):
+        # A text for a UUID is another rule's.
+        is_uuid = column is not None and column["type"].lower().endswith("uuid")
+        if column and not is_uuid and (column["unique"] or column["primary"]):
             reason = f"{maker['name']} commits {text!r} as {model}.{name}, which is unique"
             edits = _edits(maker, name, text, column)
             yield Spot(path, row["line"], row["column"], reason, edits)
