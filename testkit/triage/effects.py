@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from testkit.triage.facts import Facts, text_of
+from testkit.triage.rules.assertions import called_modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +22,6 @@ _ANSWERS: Final = frozenset(
 )
 _NO_SESSIONS: Final = frozenset(("double-incomplete", "double-no-session"))
 _TIMEOUT: Final = re.compile(r"timed out|time-?out|did not (?:answer|respond)", re.IGNORECASE)
-_MODULE: Final = re.compile(r"\b(?P<name>[a-z_]\w*)\.[a-z_]")
 _NOTHING: Final = frozenset(("None", "[]", "{}", "()", "0", "False", "''", "set()"))
 
 
@@ -61,7 +61,7 @@ def _leaked_threads(failure: Failure) -> Iterator[str]:
         for each in changed
         if isinstance(each, dict) and text_of(each.get("by")).partition("[")[0] != facts.base
     ]
-    modules = set(_MODULE.findall(facts.test.text)) if facts.test else set()
+    modules = set(called_modules(facts.test.text)) if facts.test else set()
     if facts.project:
         modules.add(facts.project.path.rpartition("/")[2].removesuffix(".py"))
     for name in names:

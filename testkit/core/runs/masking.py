@@ -100,24 +100,66 @@ def without_secrets(text: str) -> str:
     """
     if "-----BEGIN" in text:
         text = _PEM.sub(MASK, text)
-    if "://" in text:
+    signs = _signs_in(text)
+    if not signs:
+        return text
+    if signs & _URL:
         text = _URL_PASSWORD.sub(_masked, text)
-    # Looking for fixed words first costs a hundredth of the patterns: most texts have none.
-    if _has(text, _TOKENS_BEGIN):
+    if signs & _TOKEN:
         text = _KNOWN_TOKEN.sub(MASK, text)
-    lowered = text.lower()
-    if "bearer" in lowered or "basic" in lowered:
+    if signs & _BEARS:
         text = _BEARER.sub(rf"\g<head>{MASK}", text)
-    if _has(lowered, _TELLING_PARTS):
-        if "cookie" in lowered:
-            text = _COOKIES.sub(_masked, text)
-        if "input_value=" in lowered:
-            text = _VALIDATED.sub(_masked, text)
-        if "==" in text or "!=" in text:
-            text = _COMPARED.sub(_masked, text)
-        for pattern in (_ASSIGNED, _BESIDE, _ARGUMENT):
-            text = pattern.sub(_masked, text)
+    return _without_named(text) if signs & _TELLS else text
+
+
+def _without_named(text: str) -> str:
+    lowered = text.lower()
+    if "cookie" in lowered:
+        text = _COOKIES.sub(_masked, text)
+    if "input_value=" in lowered:
+        text = _VALIDATED.sub(_masked, text)
+    if "==" in text or "!=" in text:
+        text = _COMPARED.sub(_masked, text)
+    for pattern in (_ASSIGNED, _BESIDE, _ARGUMENT):
+        text = pattern.sub(_masked, text)
     return text
+
+
+_URL, _TOKEN, _BEARS, _TELLS = 1, 2, 4, 8
+_LONG_LINE: Final = 400
+_MOST_SEEN: Final = 4_000
+#: By line which of these it has: not whether it has a secret, which the patterns find.
+_SEEN: Final[dict[str, int]] = {}
+
+
+def _signs_in(text: str) -> int:
+    """Return the signs of all lines; which have none of them have no secret.
+
+    Looking for fixed words costs a hundredth of the patterns, and the lines of a traceback are
+    those of the one before. None of the words has an end of a line in it.
+    """
+    signs = 0
+    for line in text.split("\n"):
+        known = _SEEN.get(line)
+        if known is None:
+            known = _signs(line)
+            if len(line) < _LONG_LINE:
+                if len(_SEEN) > _MOST_SEEN:
+                    _SEEN.clear()
+                _SEEN[line] = known
+        signs |= known
+    return signs
+
+
+def _signs(line: str) -> int:
+    lowered = line.lower()
+    bears = "bearer" in lowered or "basic" in lowered
+    return (
+        _URL * ("://" in line)
+        | _TOKEN * _has(line, _TOKENS_BEGIN)
+        | _BEARS * bears
+        | _TELLS * _has(lowered, _TELLING_PARTS)
+    )
 
 
 def _has(text: str, parts: tuple[str, ...]) -> bool:

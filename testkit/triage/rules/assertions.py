@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from testkit.triage.facts import Facts, Said
 
-__all__ = ["RULES"]
+__all__ = ["RULES", "called_modules"]
 
 _TIME: Final = re.compile(
     r"elapsed|duration|\btook\b|latency|perf_counter|monotonic|time\.time\(|seconds_taken"
@@ -29,7 +29,25 @@ _PATTERN: Final = re.compile(
     r"\s*(?:Actual message|Input): (?P<told>.+)"
 )
 _LETTERS: Final = re.compile(r"[a-z]{3,}")
-_CALLED: Final = re.compile(r"\b([a-z_]\w*)\.[a-z_]\w*\(")
+_CALLED: Final = re.compile(r"\b([a-z_]\w*)\.[a-z_]")
+_NO_MODULES: Final = frozenset(
+    (
+        *(
+            "answer",
+            "answers",
+            "app",
+            "body",
+            "client",
+            "data",
+            "db",
+            "json",
+            "os",
+            "page",
+            "pytest",
+        ),
+        *("reply", "request", "response", "result", "results", "row", "self", "session", "sys"),
+    )
+)
 _METHOD: Final = re.compile(
     r"where False = <built-in method \w+ of str[^>]*>\(['\"](?P<wanted>.*?)['\"]\)\n"
     r"\s*\+\s*where [^\n]*> = ['\"](?P<told>[^\n]*)['\"]\.\w+"
@@ -52,6 +70,15 @@ def _changed(facts: Facts) -> Iterator[tuple[str, str]]:
                 yield text_of(each.get("name")), text_of(each.get("by"))
 
 
+_COMMON: Final = frozenset(
+    (
+        *("code", "status", "name", "id", "ids", "key", "keys", "value", "values", "type", "text"),
+        *("data", "json", "body", "path", "file", "url", "test", "tests"),
+        *("error", "message", "detail", "result", "client", "response"),
+    )
+)
+
+
 def _leaked(facts: Facts, said: Said) -> Found | None:
     told = ""
     for name, by in _changed(facts):
@@ -60,10 +87,11 @@ def _leaked(facts: Facts, said: Said) -> Found | None:
         told = told or _seen(facts, said)
         first, *others = name.lower().split("_")
         words = set(_LETTERS.findall(told))
-        telling = others or [first]
+        # Words such as that of `status_code` stand in lines that have nothing to do with it.
+        telling = [one for one in others if one not in _COMMON] or ([] if others else [first])
         said_of = [one in words or (len(one) >= _WORD and one in told) for one in telling]
         # One word of many, such as PATH or DEFAULT, stands in many a line.
-        named = name.lower() in told or sum(said_of) * 2 >= len(telling)
+        named = name.lower() in told or 0 < len(telling) <= sum(said_of) * 2
         # The first word is often that of the whole project: alone it proves nothing.
         if named or (len(first) >= _WORD and first in told):
             who = f", changed by {by}" if by else ""
@@ -76,12 +104,17 @@ def _leaked(facts: Facts, said: Said) -> Found | None:
     return None
 
 
+def called_modules(text: str) -> Iterator[str]:
+    """Give the names whose attributes a line of a test uses, as far as they may be modules."""
+    return (name for name in _CALLED.findall(text) if name not in _NO_MODULES)
+
+
 def _modules(facts: Facts) -> Iterator[str]:
     """Give the modules of the project whose functions failed or were called by the test's line."""
     if facts.project:
         yield facts.project.path.rpartition("/")[2].removesuffix(".py")
     if facts.test:
-        yield from _CALLED.findall(facts.test.text)
+        yield from called_modules(facts.test.text)
 
 
 def _seen(facts: Facts, said: Said) -> str:

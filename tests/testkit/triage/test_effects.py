@@ -48,6 +48,19 @@ def test_what_fails_in_a_module_that_reads_a_leaked_variable_is_its_effect() -> 
     assert _groups(named, other, apart) == {"environment-leak": 2, None: 1}
 
 
+def test_a_word_that_every_test_of_http_has_proves_no_leaked_variable() -> None:
+    changed: dict[str, Json] = {"changed": [{"name": "SHOP_GROUP_CODE", "by": "t.py::test_0"}]}
+    left = Evidence("environment", changed)
+    refused = _assertion(
+        "test_a", "assert answer.status_code == 201", "assert 422 == 201\n status_code", left
+    )
+    other = _assertion("test_b", "assert answer.json()['id']", "KeyError: 'id'", left)
+    grouped = _assertion("test_c", "assert shop.group() == 'a'", "assert 'b' == 'a'", left)
+    found = {each.rule: len(each.failures) for each in triage([refused, other, grouped]).causes}
+
+    assert found["environment-leak"] == 1
+
+
 def test_what_failed_before_the_variable_was_leaked_is_no_effect_of_it() -> None:
     left = Evidence("environment", _LEFT)
     named = _assertion("test_a", "assert settings.mode() == 'd'", "assert 'p' == 'd'", left)
