@@ -1,6 +1,8 @@
 """How long triage takes from a file on: 100,000 failures of 50 causes, and JUnit XML of 200 MB.
 
-    python benchmarks/triage_sources.py [record] [junit]
+    python benchmarks/triage_sources.py [record] [junit] [record-unlike] [junit-unlike]
+
+"unlike" are as many failures of which no two have one cause.
 
 Each case runs in a process of its own. Times are of the processor, for a busy machine too; memory
 is the peak of the process.
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape, quoteattr
@@ -44,21 +47,21 @@ E           shop.part_{cause}.GoneError: part {cause}: no item {n}
 shop/part_{cause}.py:40: GoneError"""
 
 
-def failures(count: int, lines: int) -> Iterator[tuple[str, str, str, str]]:
+def failures(count: int, lines: int, causes: int) -> Iterator[tuple[str, str, str, str]]:
     """Give module, name, message and drawn traceback with so many more source lines."""
     source = "            self.log.warning('one more line of the function')\n" * lines
     for n in range(count):
-        cause, file = n % _CAUSES, n % 300
+        cause, file = n % causes, n % 300
         message = f"shop.part_{cause}.GoneError: part {cause}: no item {n}"
         text = _TEXT.format(n=n, cause=cause, file=file, line=n % 400 + 1, source=source)
         yield f"tests.test_{file}", f"test_{n}", message, text
 
 
-def write_junit(path: Path) -> None:
+def write_junit(path: Path, causes: int = _CAUSES) -> None:
     """Write JUnit XML of about 200 MB."""
     with path.open("w") as out:
         out.write('<?xml version="1.0" encoding="utf-8"?><testsuites><testsuite name="pytest">')
-        for module, name, message, text in failures(_FAILURES, 21):
+        for module, name, message, text in failures(_FAILURES, 21, causes):
             out.write(
                 f'<testcase classname="{module}" name="{name}" time="0.001">'
                 f"<failure message={quoteattr(message)}>{escape(text)}</failure></testcase>\n"
@@ -66,16 +69,16 @@ def write_junit(path: Path) -> None:
         out.write("</testsuite></testsuites>")
 
 
-def write_record(path: Path) -> None:
+def write_record(path: Path, causes: int = _CAUSES) -> None:
     """Write a run record with chains, frames and evidence."""
     with path.open("w") as out:
         out.write(json.dumps({"kind": "run", "version": 1, "started": "2026-01-01T00:00:00Z"}))
-        for n, (module, name, message, text) in enumerate(failures(_FAILURES, 3)):
+        for n, (module, name, message, text) in enumerate(failures(_FAILURES, 3, causes)):
             file = module.replace(".", "/") + ".py"
             kind, _, told = message.partition(": ")
             frames = [
                 [file, 5, name, f"shop.order({n})", "test"],
-                [f"shop/part_{n % _CAUSES}.py", 40, "order", "raise GoneError(…)", "project"],
+                [f"shop/part_{n % causes}.py", 40, "order", "raise GoneError(…)", "project"],
             ]
             line = {
                 "kind": "test",
@@ -102,6 +105,8 @@ def write_record(path: Path) -> None:
 _CASES: Final[Mapping[str, Callable[[Path], None]]] = {
     "record": write_record,
     "junit": write_junit,
+    "record-unlike": partial(write_record, causes=_FAILURES),
+    "junit-unlike": partial(write_junit, causes=_FAILURES),
 }
 
 

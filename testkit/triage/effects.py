@@ -48,7 +48,8 @@ def _leaks(drafts: list[Draft]) -> list[Draft]:
         drafts,
         heads,
         lambda one: one.rule is None or one.rule.id in _ANSWERS or not one.proof,
-        lambda one, head: all(head.threads & set(_leaked_threads(each)) for each in _seen(one)),
+        lambda one: [set(_leaked_threads(each)) for each in _seen(one)],
+        lambda head: head.threads,
     )
 
 
@@ -77,23 +78,27 @@ def _doubles(drafts: list[Draft]) -> list[Draft]:
         drafts,
         heads,
         lambda one: one.rule is None or not one.proof,
-        lambda one, head: all(_stood_in(each, head.key[0]) for each in _seen(one)),
+        lambda one: [_stood_in(each) for each in _seen(one)],
+        lambda head: {head.key[0]},
     )
 
 
-def _stood_in(failure: Failure, double: str) -> bool:
+def _stood_in(failure: Failure) -> set[str]:
+    """Return the stand-ins that were at work where nothing was found."""
     facts = Facts(failure)
     compared = facts.compared
     empty = "NoneType" in facts.own.text or (
         compared is not None and bool({compared.left, compared.right} & _NOTHING)
     )
-    return empty and any(
-        text_of(each.get("type")).rpartition(".")[2] == double
+    if not empty:
+        return set()
+    return {
+        text_of(each.get("type")).rpartition(".")[2]
         for one in facts.evidence.get("doubles", ())
         if isinstance(names := one.get("names"), list)
         for each in names
         if isinstance(each, dict)
-    )
+    }
 
 
 def _silent_servers(drafts: list[Draft]) -> list[Draft]:
@@ -102,20 +107,23 @@ def _silent_servers(drafts: list[Draft]) -> list[Draft]:
     if len({one.key for one in heads}) != 1:
         return drafts
     files = {path for one in heads for _, path, _ in one.places}
-    return _taken(
-        drafts,
-        heads[:1],
-        lambda one: _is(one, "service-timeout") or _is(one, "server-error"),
-        lambda one, _: (
-            {path for _, path, _ in one.places} <= files
-            if _is(one, "service-timeout")
-            else bool(_TIMEOUT.search(one.values.get("told", "")))
-        ),
-    )
+    left = []
+    for one in drafts:
+        waits = _is(one, "service-timeout") and {path for _, path, _ in one.places} <= files
+        tells = _is(one, "server-error") and _TIMEOUT.search(one.values.get("told", ""))
+        if one is not heads[0] and (waits or tells):
+            heads[0].take(one)
+        else:
+            left.append(one)
+    return left
 
 
 def _is(draft: Draft, rule: str) -> bool:
     return draft.rule is not None and draft.rule.id == rule
+
+
+def _id(draft: Draft) -> str:
+    return draft.rule.id if draft.rule else ""
 
 
 def _seen(draft: Draft) -> list[Failure]:
@@ -127,21 +135,35 @@ def _taken(
     drafts: list[Draft],
     heads: list[Draft],
     may: Callable[[Draft], bool],
-    shows: Callable[[Draft, Draft], bool],
+    shown: Callable[[Draft], list[set[str]]],
+    known_by: Callable[[Draft], set[str]],
 ) -> list[Draft]:
-    """Give each draft that may be an effect to the only head whose effect it shows."""
+    """Give each draft that may be an effect to the only head whose effect it shows.
+
+    It shows that of a head which each of its failures has something in common with. Heads are
+    looked up by that, so that thousands of them cost no more than a few.
+    """
     if not heads:
         return drafts
     left = []
-    known = {id(head) for head in heads}
+    places = {id(head): place for place, head in enumerate(heads)}
+    index: dict[str, set[int]] = {}
+    for place, head in enumerate(heads):
+        for name in known_by(head):
+            index.setdefault(name, set()).add(place)
     for one in drafts:
-        fit = (
-            [head for head in heads if shows(one, head)]
-            if id(one) not in known and may(one)
-            else []
-        )
-        if len({(head.rule.id if head.rule else "", head.key) for head in fit}) == 1:
-            fit[0].take(one)
+        fit = _fitting(shown(one), index) if id(one) not in places and may(one) else []
+        if len({(_id(heads[place]), heads[place].key) for place in fit}) == 1:
+            head = heads[fit[0]]
+            head.take(one)
+            for name in known_by(head) & one.threads:
+                index.setdefault(name, set()).add(fit[0])
         else:
             left.append(one)
     return left
+
+
+def _fitting(shown: list[set[str]], index: dict[str, set[int]]) -> list[int]:
+    """Return the places of the heads that are known by one name of each set, in order."""
+    found = [{place for name in names for place in index.get(name, ())} for names in shown]
+    return sorted(found[0].intersection(*found[1:])) if found else []

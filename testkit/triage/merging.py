@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from testkit.triage.effects import explained
+from testkit.triage.nearness import Heads
 from testkit.triage.rules import BY_ID
 from testkit.triage.rules.answers import CONFLICT, LACKS_FIELD
 from testkit.triage.rules.values import DEFAULT_NONE
@@ -19,8 +19,6 @@ __all__ = ["merged"]
 
 # Rules whose failures can be effects of a default that was not set.
 _NONE_FAMILY: Final = frozenset((DEFAULT_NONE, "not-null", "validation"))
-_PARTS: Final = re.compile(r"[._ ,]+")
-_AFFIXES: Final = frozenset(("", "uq", "uix", "ux", "unique", "key", "idx", "ix"))
 _HEADS: Final = frozenset(("unique-violation", CONFLICT))
 
 
@@ -145,17 +143,14 @@ def _import_twice(drafts: list[Draft]) -> list[Draft]:
 def _conflicts(drafts: list[Draft]) -> list[Draft]:
     """Take a conflict to the taken value that its body tells, or that of the same file."""
     for step in (_told_conflict, _bare_conflict, _lacks_field):
-        heads = [one for one in drafts if one.rule and one.rule.id in _HEADS and not step(one)]
+        heads = Heads(one for one in drafts if _id(one) in _HEADS and not step(one))
         left = []
         for one in drafts:
-            near = _near(one, heads) if step(one) else []
-            if len(near) == 1:
-                # What the head is known by stays what it was itself.
-                also = set(near[0].also)
-                near[0].take(one)
-                near[0].also = also
-            else:
+            near = heads.near(one) if step(one) else None
+            if near is None:
                 left.append(one)
+            else:
+                heads.give(near, one)
         drafts = left
     return drafts
 
@@ -170,22 +165,6 @@ def _bare_conflict(one: Draft) -> bool:
 
 def _lacks_field(one: Draft) -> bool:
     return one.rule is BY_ID[LACKS_FIELD]
-
-
-def _near(one: Draft, heads: list[Draft]) -> list[Draft]:
-    """Return the heads that one has a value in common with, or else those of the same files."""
-    named = [head for head in heads if any(_names(one, what) for what in head.shown)]
-    same = named if len(named) == 1 else [head for head in heads if one.also & head.also]
-    if same or one.also:
-        # What was sent is known, and is not what was taken.
-        return same
-    return [head for head in heads if one.files <= head.files]
-
-
-def _names(one: Draft, what: str) -> bool:
-    """Tell whether an answer names the table and the column of a constraint."""
-    parts = [part for part in _PARTS.split(what.lower()) if part not in _AFFIXES]
-    return len(parts) > 1 and all(part in one.also for part in parts)
 
 
 def _threaded(drafts: list[Draft]) -> list[Draft]:

@@ -126,7 +126,10 @@ def _telling(text: str) -> str:
     """Leave out the lines of source code: most of a drawn traceback, and told by no mark."""
     kept: list[str] = []
     placed = False
-    for line in text.split("\n"):
+    lines = text.split("\n")
+    if ": in " not in text:  # no line is told by the one before it: what is indented far is source
+        lines = [line for line in lines if line[:5] != "     " or "def " in line]
+    for line in lines:
         if not line[:1].isspace() or placed or "def " in line:
             kept.append(line)
         elif kept and kept[-1].startswith("E") and not line.startswith("     "):
