@@ -71,6 +71,10 @@ class Recording:
         """Where the record lies, None where it could not be written."""
         return self._writer.path if self._writer is not None else None
 
+    def settle(self) -> None:
+        """End what runs beside the collection: tests find no child process but their own."""
+        self._git.settle()
+
     def selected(self, nodeids: Sequence[str]) -> None:
         """Write which tests were selected: once, whichever worker says so first."""
         if self._selected is not None:
@@ -182,9 +186,9 @@ class Recording:
             "seconds": round(monotonic() - self._clock, 3),
             "cut": self._cut,
         }
-        dirty = self._git.is_dirty()
-        if dirty is not None:
-            line["dirty"] = dirty
+        self.settle()
+        if self._git.dirty is not None:
+            line["dirty"] = self._git.dirty
         self._write(line)
         if self._writer is not None:
             self._writer.close()

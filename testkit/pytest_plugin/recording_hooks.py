@@ -40,6 +40,13 @@ class RecordingHooks:
         if self.recording is not None and session.items:
             self.recording.selected([item.nodeid for item in session.items])
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Leave no child process beside the tests."""
+        if self.recording is not None:
+            self.recording.settle()
+        return (yield)
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
         """Note which tests the workers of xdist selected."""

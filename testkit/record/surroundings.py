@@ -26,6 +26,8 @@ __all__ = [
     "surroundings",
 ]
 
+#: Seconds for git, which began when the collection did.
+_PATIENCE: Final = 1.0
 _HASH: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _INFO: Final = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info")
 #: Variables that change what tests do: their names are told, never their values.
@@ -38,11 +40,14 @@ _RELEVANT: Final = re.compile(
 class Commit:
     """What git has checked out, read from its files; whether it was changed, from git itself.
 
-    ``git status`` runs beside the tests: nobody waits for it.
+    ``git status`` runs beside the collection, and has ended when ``settle`` returns: a test that
+    waits for any child (``os.wait``) must find none but its own.
     """
 
     def __init__(self, root: Path) -> None:
         self.commit, self.branch = commit_of(root)
+        #: Whether files that git knows were changed; None where it did not answer.
+        self.dirty: bool | None = None
         self._status: subprocess.Popen[bytes] | None = None
         if self.commit:
             command = ["git", "--no-optional-locks", "status", "--porcelain", "-uno"]
@@ -51,20 +56,23 @@ class Commit:
                     command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
                 )
 
-    def is_dirty(self) -> bool | None:
-        """Return whether files that git knows were changed; None where it has not answered yet."""
+    def settle(self) -> None:
+        """Take git's answer, or end it where it has none within a second; twice is once."""
         status, self._status = self._status, None
         if status is None:
-            return None
+            return
         try:
-            told, _ = status.communicate(timeout=0.05)
+            told, _ = status.communicate(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:
             status.kill()
             status.communicate()
-            return None
-        except (OSError, ValueError):  # a test closed all descriptors
-            return None
-        return bool(told.strip()) if status.returncode == 0 else None
+            return
+        except (OSError, ValueError):  # an imported module closed all descriptors
+            status.kill()
+            status.wait()
+            return
+        if status.returncode == 0:
+            self.dirty = bool(told.strip())
 
 
 def commit_of(root: Path) -> tuple[str, str]:

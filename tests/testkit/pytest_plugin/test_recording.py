@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -261,6 +262,32 @@ def test_a_run_inside_a_test_has_a_record_of_its_own(tmp_path: Path) -> None:
         ("test_runs_pytest", "call", "passed"),
     ]
     assert len(records(suite.folder)) == 1
+
+
+CHILDREN: Final = """
+    import os
+
+    import pytest
+
+    def test_has_no_child_process():
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+"""
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_git_has_told_of_changes_before_the_first_test(*, changed: bool, tmp_path: Path) -> None:
+    suite = RecordedSuite(tmp_path / "suite", test_it=CHILDREN)
+    suite.configure("")
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    for words in (("init", "-q"), ("add", "."), (*who, "commit", "-q", "-m", "all")):
+        subprocess.run(["git", *words], cwd=suite.folder, check=True)
+    if changed:
+        suite.write("test_it.py", f"{CHILDREN}\n    # changed\n")
+    done = suite.run()
+
+    assert done.code == 0, done.text
+    assert last_record(suite.folder)[-1]["dirty"] is changed
 
 
 def test_texts_that_cannot_be_encoded_do_not_end_the_run(tmp_path: Path) -> None:
