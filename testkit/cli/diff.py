@@ -69,11 +69,15 @@ def _stands_in(root: Path) -> Callable[[str], bool]:
         except (OSError, ValueError):
             return ""
 
+    @lru_cache(maxsize=256)
+    def functions(file: str) -> frozenset[str]:
+        return frozenset(re.findall(r"\bdef (\w+)", text(file)))
+
     def stands(nodeid: str) -> bool:
         file, _, rest = nodeid.partition("::")
         if not rest:  # a module that could not be collected
             return bool(text(file))
         name = rest.partition("[")[0].rpartition("::")[2] or rest.partition("[")[0]
-        return bool(name) and re.search(rf"\bdef {re.escape(name)}\b", text(file)) is not None
+        return name in functions(file)
 
     return stands

@@ -138,11 +138,15 @@ def _suspects(nodeid: str, firsts: Sequence[tuple[Run, Result]]) -> list[str]:
     one given pattern with a likelihood of 1 in (runs over failures), and each pattern of presence
     that a test has is one try.
     """
-    known = [
-        (failed(one.outcome), _before(run, one))
+    placed = [
+        (run, one)
         for run, one in firsts
         if one.order >= 0 and (failed(one.outcome) or passed(one.outcome))
     ]
+    most = _CHANCE * math.comb(len(placed), sum(failed(one.outcome) for _, one in placed))
+    if most < 1:  # so few runs cannot tell even one pattern from chance: spare reading them whole
+        return []
+    known = [(failed(one.outcome), _before(run, one)) for run, one in placed]
     fails = [before for has_failed, before in known if has_failed]
     passes = [before for has_failed, before in known if not has_failed]
     if not fails or not passes:
@@ -152,7 +156,7 @@ def _suspects(nodeid: str, firsts: Sequence[tuple[Run, Result]]) -> list[str]:
         for other in before:
             patterns[other] |= 1 << number
     differing = len(set(patterns.values()) - {(1 << len(known)) - 1})
-    if differing > _CHANCE * math.comb(len(known), len(fails)):
+    if differing > most:
         return []
     shared = set(fails[0]).intersection(*fails[1:]).difference(*passes)
     return sorted(shared - {nodeid}, key=lambda other: (-fails[0][other], other))

@@ -12,7 +12,7 @@ from testkit.record.history.flaky import flaky, wilson
 from testkit.record.history.run import Result, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 def run(name: str, *results: Result, commit: str = "c1", dirty: bool | None = False) -> Run:
@@ -35,6 +35,32 @@ def test_both_outcomes_on_one_clean_commit_are_flaky() -> None:
 
     assert [(f.nodeid, f.failures, f.attempts, f.runs) for f in found] == [("t.py::t", 1, 3, 3)]
     assert found[0].codes == ("commit c1",)
+
+
+def test_runs_too_few_to_tell_order_are_not_read_for_each_of_their_flaky_tests() -> None:
+    class Counted(tuple[Result, ...]):
+        __slots__ = ()
+        reads = 0
+
+        def __iter__(self) -> Iterator[Result]:
+            Counted.reads += 1
+            return super().__iter__()
+
+    outcomes = ("passed", "failed", "passed")
+    runs = [
+        Run(
+            f"{n}",
+            f"{n}",
+            "c1",
+            False,
+            1,
+            Counted(one(told, f"t.py::t{k}", order=k) for k in range(50)),
+        )
+        for n, told in enumerate(outcomes)
+    ]
+
+    assert len(flaky(runs)) == 50
+    assert Counted.reads <= 10
 
 
 def test_a_test_that_is_broken_is_not_flaky() -> None:
