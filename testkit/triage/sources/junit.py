@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from xml.parsers import expat
 
@@ -29,6 +30,7 @@ _HEAD, _TAIL = 24_000, 40_000
 _MOST_READ: Final = 5_000
 _MOST_SILENT: Final = 16 << 20
 _LONGEST_RUN: Final = 1e9
+_EPOCH: Final = 1970
 _ENCODING: Final = re.compile(rb"<\?xml[^>]*encoding=[\"']([\w.-]+)[\"']")
 _FAILED: Final = {"failure": "failed", "error": "error"}
 _AGAIN: Final = ("rerun", "rerunFailure", "rerunError", "flakyFailure", "flakyError")
@@ -149,6 +151,7 @@ class _Reader:
         self._case: dict[str, str] | None = None
         self._parts: list[tuple[str, dict[str, str], str]] = []
         self._open: tuple[str, dict[str, str]] | None = None
+        self._suites: list[str] = []
         self._texts = _Texts()
         self._read: dict[str, tuple[Raised, ...]] = {}
         self._shown: dict[tuple[tuple[Raised, ...], str], tuple[Evidence, ...]] = {}
@@ -157,9 +160,10 @@ class _Reader:
         self.events += 1
         if name == "testcase":
             self._case, self._parts = attributes, []
-        elif name == "testsuite" and not self._into.started:
-            self._into.started = attributes.get("timestamp", "")[:40]
-        elif self._case is not None and self._open is None:
+        elif name == "testsuite":
+            self._suites.append(attributes.get("name", ""))
+            self._into.started = self._into.started or _started(attributes.get("timestamp", ""))
+        elif self._open is None and (self._case is not None or name in _FAILED):
             self._open = name, attributes
             self._texts = _Texts()
 
@@ -171,12 +175,17 @@ class _Reader:
     def end(self, name: str) -> None:
         self.events += 1
         if self._open is not None and name == self._open[0]:
-            if name in _KEPT or name in _AGAIN:
-                self._parts.append((*self._open, self._texts.whole()))
+            part = (*self._open, self._texts.whole())
             self._open = None
+            if self._case is None:  # a suite that failed as a whole, in no test of it
+                self._take({"name": self._suites[-1] if self._suites else ""}, [part])
+            elif name in _KEPT or name in _AGAIN:
+                self._parts.append(part)
         elif name == "testcase" and self._case is not None:
             self._take(self._case, self._parts)
             self._case = None
+        elif name == "testsuite" and self._suites:
+            self._suites.pop()
 
     def _take(self, case: dict[str, str], parts: list[tuple[str, dict[str, str], str]]) -> None:
         failed = [part for part in parts if part[0] in _FAILED]
@@ -285,6 +294,14 @@ def _told(message: str, kind: str) -> tuple[Raised, ...]:
 
 def _first(chain: tuple[Raised, ...]) -> str:
     return f"{chain[0].type}: {chain[0].message}".removeprefix(": ")
+
+
+def _started(told: str) -> str:
+    """Return a time as it is written; "" for what is none, or what a tool has not filled in."""
+    try:
+        return told if datetime.fromisoformat(told).year >= _EPOCH else ""
+    except ValueError:
+        return ""
 
 
 def _seconds(told: str | None) -> float:

@@ -117,6 +117,38 @@ def test_other_tools_give_type_and_message(tmp_path: Path) -> None:
     ]
 
 
+def test_a_suite_that_failed_as_a_whole_is_a_failure(tmp_path: Path) -> None:
+    path = tmp_path / "report.xml"
+    path.write_text(
+        '<testsuites><testsuite name="outer"><testsuite name="inner"/>'
+        '<error message="no set-up" type="ValueError">there is none</error>'
+        f"{case()}</testsuite></testsuites>"
+    )
+    run = run_from([path])
+    (one,) = run.failures
+
+    assert (one.nodeid, one.outcome) == ("outer.py", "error")
+    assert one.message == "no set-up"
+    assert run.counts == {"error": 1, "passed": 1}
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        ("2026-01-02T03:04:05.123", "2026-01-02T03:04:05.123"),
+        ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"),
+        ("0001-01-01T00:00:00", ""),
+        ("yesterday", ""),
+        ("", ""),
+    ],
+)
+def test_only_a_time_is_one(told: str, known: str, tmp_path: Path) -> None:
+    path = tmp_path / "report.xml"
+    path.write_text(f'<testsuite timestamp="{told}">{case()}</testsuite>')
+
+    assert run_from([path]).started == known
+
+
 def test_secrets_are_masked_in_names_messages_and_tracebacks(tmp_path: Path) -> None:
     secret = "postgresql://user:hunter22@db/x"
     run = read(tmp_path, case(failure(f"E   ValueError: {secret}", secret), name=f"test[{secret}]"))
