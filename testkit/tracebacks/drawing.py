@@ -19,6 +19,7 @@ from testkit.tracebacks.versions import unknown_among
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from _pytest._code.code import TracebackEntry
     from _pytest._code.source import Source
@@ -39,6 +40,7 @@ def stood_in() -> dict[str, Callable[..., object] | None]:
     entry = getattr(_code, "TracebackEntry", None)
     full = getattr(getattr(_code, "Code", None), "fullsource", None)
     return {
+        "bestrelpath": getattr(_code, "bestrelpath", None),
         "findsource": getattr(_source, "findsource", None),
         "get_statement_startend2": getattr(_source, "get_statement_startend2", None),
         "getstatementrange_ast": getattr(_source, "getstatementrange_ast", None),
@@ -65,6 +67,7 @@ class Drawing:
         self._found: dict[int, tuple[CodeType, object, tuple[Source, int]]] = {}
         self._trees: dict[int, _Begins | SyntaxError] = {}
         self._extents: dict[tuple[int, int], tuple[int, int]] = {}
+        self._relative: dict[tuple[str, str], str] = {}
 
     @property
     def is_on(self) -> bool:
@@ -92,6 +95,7 @@ class Drawing:
             self._found.clear()
             self._trees.clear()
             self._extents.clear()
+            self._relative.clear()
 
     @contextlib.contextmanager
     def suspended(self) -> Iterator[None]:
@@ -107,15 +111,18 @@ class Drawing:
 
     def _put(self) -> None:
         self._own = {
+            "bestrelpath": _code.bestrelpath,
             "findsource": _code.findsource,
             "getstatementrange_ast": _code.getstatementrange_ast,
             "get_statement_startend2": _source.get_statement_startend2,
         }
+        _code.bestrelpath = self._bestrelpath
         _code.findsource = self._findsource
         _code.getstatementrange_ast = self._getstatementrange_ast
         _source.get_statement_startend2 = self._get_statement_startend2
 
     def _take_back(self) -> None:
+        _code.bestrelpath = self._own["bestrelpath"]
         _code.findsource = self._own["findsource"]
         _code.getstatementrange_ast = self._own["getstatementrange_ast"]
         _source.get_statement_startend2 = self._own["get_statement_startend2"]
@@ -138,6 +145,13 @@ class Drawing:
             if checked == _CHECKED_FRAMES:
                 break
         return ""
+
+    def _bestrelpath(self, directory: Path, dest: Path) -> str:
+        # It compares the parts of two paths: for each frame anew, and those of few files.
+        place = str(directory), str(dest)
+        if place not in self._relative:
+            self._relative[place] = self._own["bestrelpath"](directory, dest)
+        return self._relative[place]
 
     def _findsource(self, obj: object) -> tuple[Source | None, int]:
         own = self._own["findsource"]

@@ -18,6 +18,7 @@ __all__ = ["FORMS", "form_of", "unknown_among"]
 #: The forms of pytest 8.2.0, 8.3.5, 8.4.2, 9.0.2, 9.1.1 and 9.2.0. With each of them a red suite
 #: was drawn by both.
 FORMS: Final[Mapping[str, frozenset[str]]] = {
+    "bestrelpath": frozenset(("239928a7",)),
     "findsource": frozenset(("7020dd22", "d870a16a", "10c8ff9a", "da78ee92")),
     "fullsource": frozenset(("17996c12", "238e118b")),
     "get_statement_startend2": frozenset(
