@@ -49,6 +49,11 @@ def read_record(source: Opened, into: Gathered) -> None:
                 into.cut = cut if isinstance(cut, str) else ""
     if into.cut:
         into.lacking(_CUT.get(into.cut, f"The run was cut ({into.cut}): other tests did not run."))
+    elif ended and into.outcomes and (silent := into.selected - into.outcomes.keys()):
+        into.lacking(
+            f"Of the selected tests {len(silent):,} left no outcome, among them"
+            f" {into.masked(min(silent))}: a worker ended before them, or could not tell it."
+        )
     if not ended:
         into.complete = False
         into.cut = into.cut or "killed"

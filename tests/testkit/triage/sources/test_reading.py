@@ -226,6 +226,20 @@ def test_what_was_selected_is_known(tmp_path: Path) -> None:
     assert ({*run.selected}, {*run.deselected}, run.deselected_count) == ({"a::x"}, {"a::y"}, 2)
 
 
+def test_selected_tests_without_an_outcome_are_told_where_nothing_else_says_why(
+    tmp_path: Path,
+) -> None:
+    selected = {"kind": "selected", "nodeids": ["a::x", "a::z", "a::y"]}
+    lines = RUN, selected, of_test("a::x", "passed")
+    whole = of_test("a::y", "passed"), of_test("a::z", "skipped")
+
+    (lack,) = read(tmp_path, told(*lines, END)).lacks
+    assert lack.startswith("Of the selected tests 2 left no outcome, among them a::y:")
+    assert read(tmp_path, told(*lines, *whole, END)).lacks == ()
+    assert len(read(tmp_path, told(*lines, {**END, "cut": "maxfail"})).lacks) == 1
+    assert read(tmp_path, told(RUN, selected, END)).lacks == ()  # only collected
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_a_large_file_is_read_as_a_stream(tmp_path: Path) -> None:
