@@ -163,7 +163,7 @@ def _spot(module: Module, place: Place) -> Spot:
         place.node.lineno,
         place.node.col_offset + 1,
         place.reason,
-        tuple(module.edit(change) for change in place.changes),
+        (*place.edits, *(module.edit(change) for change in place.changes)),
         tuple(sorted({name for change in place.changes for name in change.imports})),
     )
 

@@ -35,12 +35,13 @@ class Change:
 class Place:
     """Where a rule found something, and what: one sentence without its full stop.
 
-    ``changes`` mend it, all of them together; without them it is for a person.
+    ``changes`` and ``edits`` mend it, all of them together; without them it is for a person.
     """
 
     node: ast.expr | ast.stmt
     reason: str
     changes: tuple[Change, ...] = ()
+    edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import ast
 import re
 from typing import TYPE_CHECKING, Final, TypedDict
 
+from testkit.doctor.static.functions import added_parameter
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -141,17 +143,10 @@ def _places(module: Module, nodes: list[ast.AST], text: str) -> Iterator[tuple[i
 
 def _parameter(module: Module, node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[int, str]:
     """Return where ``unique`` would be added to a test's parameters, and how."""
-    given = node.args
-    if given.vararg or given.kwarg or given.kwonlyargs or given.defaults or node.decorator_list:
+    edits = added_parameter(module, node, "unique")
+    if edits is None:
         return 0, ""
-    names = [*given.posonlyargs, *given.args]
-    if any(each.arg == "unique" for each in names):
-        return 0, "unique"
-    if names:
-        return module.range_of(names[-1])[1], ", unique"
-    start, _ = module.range_of(node)
-    match = re.compile(r"(async\s+)?def\s+\w+\(\s*").match(module.text, start)
-    return (match.end(), "unique") if match else (0, "")
+    return (edits[0].start, edits[0].text) if edits else (0, "unique")
 
 
 def _cleans(module: Module, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

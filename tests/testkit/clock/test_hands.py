@@ -178,7 +178,7 @@ def test_threads_that_sleep_at_once_take_the_clock_along_once(clock: Clock) -> N
     for thread in threads:
         thread.join()
 
-    assert monotonic() - before < 0.1
+    assert monotonic() - before < 0.1  # testkit: ignore[TD622] that it ends in time is the subject
 
 
 def test_a_clock_survives_pickle(clock: Clock) -> None:

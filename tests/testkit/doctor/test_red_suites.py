@@ -39,7 +39,13 @@ def written(folder: Path, disguise: str) -> Path:
 
 @pytest.mark.parametrize(
     ("kind", "code"),
-    [("constructor_defaults", "TD703"), ("string_id", "TD702"), ("unique_violation", "TD701")],
+    [
+        ("constructor_defaults", "TD703"),
+        ("string_id", "TD702"),
+        ("unique_violation", "TD701"),
+        ("time_threshold", "TD622"),
+        ("leaked_variable", "TD631"),
+    ],
 )
 def test_a_planted_defect_is_found_and_nothing_else(
     kind: str, code: str, tmp_path: Path, pytestconfig: pytest.Config
@@ -54,6 +60,7 @@ def test_a_planted_defect_is_found_and_nothing_else(
     [
         ("deleted constructor", "TD703"),
         ("double import", "TD711"),
+        ("leaked by a fixture", "TD631"),
         ("unloaded fixture", "TD731"),
     ],
 )
@@ -77,10 +84,11 @@ def test_a_rewrite_turns_the_tests_green_and_leaves_their_assertions(
     assert (ran.code, ran.red) == (0, frozenset()), ran.text
 
 
-def test_generated_suites_without_constructors_turn_green(
-    tmp_path: Path, pytestconfig: pytest.Config
+@pytest.mark.parametrize("kind", ["constructor_defaults", "leaked_variable"])
+def test_a_generated_suite_turns_green(
+    kind: str, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    suite = generate(tmp_path, seed=seed_of(pytestconfig), kinds=["constructor_defaults"])
+    suite = generate(tmp_path, seed=seed_of(pytestconfig), kinds=[kind])
     done = called("doctor", "--fix", "--verify", folder=tmp_path)
 
     assert done.returncode == 0, done.stdout + done.stderr

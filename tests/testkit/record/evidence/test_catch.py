@@ -107,7 +107,7 @@ def test_a_failure_of_huge_values_stays_within_its_size_and_time() -> None:
     took = time.perf_counter() - began
 
     assert sum(len(str(one)) for one in (*found.chain, *found.evidence)) < 2 * MOST_CHARACTERS
-    assert took < 1.0
+    assert took < 1.0  # testkit: ignore[TD622] that it ends in time is the subject
 
 
 def test_what_looks_like_code_to_a_mask_takes_no_time() -> None:
@@ -117,4 +117,6 @@ def test_what_looks_like_code_to_a_mask_takes_no_time() -> None:
     began = time.perf_counter()
     caught_of(fails)
 
-    assert time.perf_counter() - began < 1.0
+    assert (
+        time.perf_counter() - began < 1.0
+    )  # testkit: ignore[TD622] that it ends in time is the subject
