@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["FORMS", "Compared"]
 
 _MOST: Final = 50
+_MOST_GROUPS: Final = 10
+_MOST_TESTS: Final = 3
 _ANNOTATIONS: Final = 10
 _SAID: Final = {
     "skipped": "is skipped now",
@@ -46,7 +48,12 @@ class Compared:
             " a test may seem to have moved."
         )
         told = [f"{t.title}: {lack}" for t in (self.old, self.new) for lack in t.lacks]
-        return (*told, *(() if self.same_form else (other,)))
+        early = (
+            f"{self.old.title} ended early and tells nothing of {len(self.found.unseen)} tests that"
+            " fail now: they may have failed before."
+        )
+        notes = [*([early] if self.found.unseen else []), *([] if self.same_form else [other])]
+        return (*told, *notes)
 
 
 def as_json(compared: Compared) -> str:
@@ -62,6 +69,7 @@ def as_json(compared: Compared) -> str:
         "moved": [move.nodeid for move in found.moved],
         "vanished": [one.nodeid for one in found.vanished],
         "not_run": found.not_run,
+        "unseen": found.unseen,
         "moves": [{"nodeid": m.nodeid, "from": m.old, "to": m.new} for m in found.moved],
         "absences": [
             {"nodeid": one.nodeid, "was": one.was, "now": one.now, "reason": one.reason}
@@ -73,17 +81,34 @@ def as_json(compared: Compared) -> str:
 
 
 def as_text(compared: Compared) -> str:
-    """Return the numbers, then the tests under a heading for each kind, the worst first."""
+    """Return the numbers, then the tests under a heading for each kind, the worst first.
+
+    Under a heading tests of one cause stand together, most tests first, and the first few of each.
+    """
     lines = [f"{compared.old.title} → {compared.new.title}", _summary(compared.found)]
     for heading, rows in _sections(compared):
         lines += ["", f"{heading} ({len(rows)})"]
-        for test, said in rows[:_MOST]:
-            lines += [f"  {test}", *([f"      {said}"] if said else [])]
-        if len(rows) > _MOST:
-            lines.append(f"  … and {len(rows) - _MOST} more (--format json has all)")
+        groups = _grouped(rows)
+        for said, tests in groups[:_MOST_GROUPS]:
+            lines += [f"  {len(tests):>4}  {said}"] if said else []
+            most = _MOST_TESTS if said else _MOST
+            lines += [f"{' ' * 8 if said else '  '}{test}" for test in tests[:most]]
+            if len(tests) > most:
+                lines.append(f"{' ' * 8 if said else '  '}… and {len(tests) - most} more")
+        if len(groups) > _MOST_GROUPS:
+            left = sum(len(tests) for _, tests in groups[_MOST_GROUPS:])
+            lines.append(f"  … and {left} more (--format json has all)")
     if compared.lacks:
         lines += ["", *compared.lacks]
     return "\n".join(map(printable, lines))
+
+
+def _grouped(rows: list[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    """Return the tests by what is said of them, most tests first."""
+    groups: dict[str, list[str]] = {}
+    for test, said in rows:
+        groups.setdefault(said, []).append(test)
+    return sorted(groups.items(), key=lambda each: -len(each[1]))
 
 
 def as_markdown(compared: Compared) -> str:

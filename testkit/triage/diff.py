@@ -69,6 +69,8 @@ class Difference:
     moved: tuple[Move, ...] = ()
     vanished: tuple[Absence, ...] = ()
     not_run: tuple[str, ...] = ()
+    #: Of ``new`` those that OLD, which ended early, had not come to.
+    unseen: tuple[str, ...] = ()
 
     @property
     def silenced(self) -> tuple[Absence, ...]:
@@ -107,8 +109,15 @@ def difference(
             vanished.append(Absence(nodeid, was, *_why(nodeid, now, new, stands)))
     before = {nodeid for nodeid, was in _told(old) if was == "failed"}
     fresh = [n for n, outcome in new.outcomes.items() if outcome in _FAILED and n not in before]
+    unseen = [nodeid for nodeid in fresh if not old.whole and nodeid not in old.outcomes]
     return Difference(
-        tuple(fixed), tuple(fresh), tuple(still), tuple(moved), tuple(vanished), tuple(not_run)
+        tuple(fixed),
+        tuple(fresh),
+        tuple(still),
+        tuple(moved),
+        tuple(vanished),
+        tuple(not_run),
+        tuple(unseen),
     )
 
 

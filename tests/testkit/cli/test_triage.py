@@ -213,7 +213,8 @@ def test_diff_takes_the_words_and_files_and_exits_by_what_is_worse(
     assert json.loads(better[1])["fixed"] == ["t.py::t0"]
     assert json.loads(better[1])["still"] == ["t.py::t1"]
     assert worse[0] == 1
-    assert "New failures (1)\n  t.py::t0" in worse[1]
+    assert "New failures (1)\n" in worse[1]
+    assert "\n        t.py::t0\n" in worse[1]
 
 
 def test_a_failing_test_that_was_deleted_is_named(

@@ -84,8 +84,9 @@ def test_a_module_that_loads_again_is_fixed_and_one_that_is_gone_has_vanished() 
     assert (found.fixed, found.vanished) == (("t.py",), (Absence("u.py", "failed", "gone"),))
 
 
-def compared(found: Difference, nodeid: str) -> Compared:
-    cause = Cause("C-1", "a cause", None, (Failure(nodeid, "t.py"),))
+def compared(found: Difference, *nodeids: str) -> Compared:
+    failures = tuple(Failure(nodeid, "t.py") for nodeid in nodeids)
+    cause = Cause("C-1", "a cause", None, failures)
     return Compared(found, Triage((cause,), title="old"), Triage((cause,), title="new"))
 
 
@@ -118,13 +119,33 @@ def test_text_names_a_repair_by_deletion() -> None:
         "0 fixed, 1 new, 0 still failing, 0 moved, 1 vanished (1 of them failed before)",
         "",
         "New failures (1)",
-        "  a",
-        "      C-1 a cause",
+        "     1  C-1 a cause",
+        "        a",
         "",
         "Failed before, and vanished (1)",
-        "  v",
-        "      no longer exists",
+        "     1  no longer exists",
+        "        v",
     ]
+
+
+def test_text_puts_tests_of_one_cause_together() -> None:
+    tests = tuple(f"t{n}" for n in range(5))
+    lines = FORMS["text"](compared(Difference(new=("z", *tests)), *tests)).split("\n")
+
+    assert lines[3:] == [
+        "New failures (6)",
+        "     5  C-1 a cause",
+        *("        t0", "        t1", "        t2", "        … and 2 more"),
+        "  z",
+    ]
+
+
+def test_a_failure_that_the_old_run_had_not_come_to_may_be_old() -> None:
+    old = Side({"t.py::a": "passed"}, whole=False)
+    found = difference(old, side(a="failed", b="failed"))
+
+    assert (found.new, found.unseen) == (("t.py::a", "t.py::b"), ("t.py::b",))
+    assert "tells nothing of 1 tests that fail now" in FORMS["text"](compared(found, "t.py::a"))
 
 
 def test_github_gets_at_most_ten_annotations() -> None:
