@@ -107,9 +107,12 @@ def _read(paths: Sequence[Path], root: Path, codes: Collection[str]) -> Reading:
     from testkit.doctor.static.files import find_modules
 
     files = find_modules(paths, root)
-    if len(files) >= _MANY:
-        click.echo(f"testkit: reading {len(files):,} files", err=True)
-    return read_files(files, codes, _around(paths, root))
+    around = _around(paths, root)
+    # What is found in a file may rest on another one: a model, a conftest, a migration.
+    others = find_modules([], around) if paths else []
+    if len(others or files) >= _MANY:
+        click.echo(f"testkit: reading {len(others or files):,} files", err=True)
+    return read_files(files, codes, around, others)
 
 
 def _around(paths: Sequence[Path], root: Path) -> Path:

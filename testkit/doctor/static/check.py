@@ -42,17 +42,22 @@ class _Read:
 
 @dataclass(slots=True)
 class Reading:
-    """A project as the rules of some codes read it; ``skipped`` says why files were not read."""
+    """A project as the rules of some codes read it; ``skipped`` says why files were not read.
+
+    Of ``others`` only what they say of the project counts, as models that tests use: nothing is
+    found in them.
+    """
 
     root: Path
     codes: frozenset[str]
+    others: frozenset[str] = frozenset()
     skipped: dict[str, str] = field(default_factory=dict)
     _read: dict[str, _Read] = field(default_factory=dict)
 
     @property
     def files(self) -> int:
-        """Return how many files were read."""
-        return len(self._read)
+        """Return how many files were read, without the others."""
+        return len(self._read.keys() - self.others)
 
     def take(self, path: str, text: str) -> None:
         """Read a text as that of the file. Raises SyntaxError, ValueError or RecursionError."""
@@ -74,27 +79,38 @@ class Reading:
                     for spot in spots(project)
                     if rule.code not in self._read[spot.path].left.get(spot.line, ())
                 ]
+        found = [finding for finding in found if finding.path not in self.others]
         return sorted(found, key=lambda each: (each.path, each.line, each.column, each.code))
 
     def add(self, paths: Iterable[Path], answers: Iterable[_Read | str]) -> None:
         """Take what the files gave, or why they were not read."""
         for path, answer in zip(paths, answers, strict=True):
             if isinstance(answer, str):
-                self.skipped[str(path)] = answer
+                if str(path) not in self.others:
+                    self.skipped[str(path)] = answer
             else:
                 self._read[str(path)] = answer
 
 
-def read_files(paths: Sequence[Path], codes: Collection[str], root: Path) -> Reading:
-    """Read the files, in several processes where they are many."""
-    reading = Reading(root, frozenset(codes))
+def read_files(
+    paths: Sequence[Path], codes: Collection[str], root: Path, others: Sequence[Path] = ()
+) -> Reading:
+    """Read the files, in several processes where they are many.
+
+    The ``others`` are the rest of the project, and are read where a rule needs all of it.
+    """
+    whole = any(rule.code in codes for rule in PROJECT_CHECKS)
+    named = {*paths}
+    more = [path for path in others if path not in named] if whole else []
+    reading = Reading(root, frozenset(codes), frozenset(map(str, more)))
+    files = [*paths, *more]
     one = partial(_check_file, codes=reading.codes)
     cores = os.cpu_count() or 1
-    if len(paths) < _FEW or cores == 1:
-        reading.add(paths, map(one, paths))
+    if len(files) < _FEW or cores == 1:
+        reading.add(files, map(one, files))
     else:
         with ProcessPoolExecutor(max_workers=min(cores, 8)) as pool:
-            reading.add(paths, pool.map(one, paths, chunksize=_CHUNK))
+            reading.add(files, pool.map(one, files, chunksize=_CHUNK))
     return reading
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +12,6 @@ from testkit.doctor.rules import CHECKS
 from testkit.doctor.static.check import check_text, read_files
 from testkit.doctor.static.files import MOST_BYTES, find_modules
 from testkit.doctor.static.module import parse
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CODES = {rule.code for rule in CHECKS}
 SKIP = "import pytest\n@pytest.mark.skip\ndef test_it(): ...\n"
@@ -126,3 +123,21 @@ def test_a_name_stands_for_where_it_comes_from() -> None:
         "y.z",
         "f",
     ]
+
+
+def test_of_the_rest_of_a_project_only_what_it_says_of_it_counts(tmp_path: Path) -> None:
+    written(
+        tmp_path,
+        app__models="class Order(Base):\n    id: Mapped[uuid.UUID] = mapped_column()\nimport uuid\n",
+        tests__test_a="from app.models import Order\nx = Order(id='a')\n",
+        tests__test_b="from app.models import Order\nx = Order(id='b')\n" + SKIP,
+    )
+    files = find_modules([], tmp_path)
+    named = [path for path in files if path.name == "test_a.py"]
+    reading = read_files(named, {"TD501", "TD702"}, tmp_path, files)
+
+    assert [(Path(each.path).name, each.code) for each in reading.findings()] == [
+        ("test_a.py", "TD702")
+    ]
+    assert reading.files == 1
+    assert read_files(named, {"TD501"}, tmp_path, files).others == frozenset()
