@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Final
 from testkit.doctor.finding import Rule
 from testkit.doctor.rules import (
     async_decorators,
+    blamed_clients,
     double_imports,
+    failed_sessions,
     frozen_defaults,
     late_defaults,
     left_variables,
     loops_in_loops,
+    lost_writes,
     migration_gaps,
     migration_heads,
     naive_times,
@@ -56,6 +59,7 @@ UNREASONED: Final = Rule(
 #: By group: a row for each rule.
 MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
     "models": (frozen_defaults, naive_times),
+    "errors": (blamed_clients, lost_writes, failed_sessions),
     "async": (loops_in_loops, async_decorators),
     "redis": (server_wide_flush,),
     "pytest": (unreasoned_skips,),

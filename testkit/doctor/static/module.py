@@ -38,7 +38,7 @@ class Place:
     ``changes`` and ``edits`` mend it, all of them together; without them it is for a person.
     """
 
-    node: ast.expr | ast.stmt
+    node: ast.expr | ast.stmt | ast.excepthandler
     reason: str
     changes: tuple[Change, ...] = ()
     edits: tuple[Edit, ...] = ()
