@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from testkit.cli import doctor_scope as scope
 from testkit.cli.doctor_rewriting import carry_out, show
 from testkit.cli.findings import FORMS, relative
 from testkit.cli.settings import find_settings
@@ -49,6 +50,19 @@ _NOTHING: Final = {**dict.fromkeys(_COUNTS, 0), "skipped": {}}
     show_default=True,
     help="What the report is written as.",
 )
+@click.option(
+    "--baseline",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Leave out the findings that stand in this file.",
+)
+@click.option(
+    "--write-baseline",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the findings to this file, and report none.",
+)
+@click.option(
+    "--diff-base", metavar="REV", help="Only what is on lines changed since the branch left REV."
+)
 @click.option("--fix", is_flag=True, help="Rewrite what can be rewritten safely.")
 @click.option("--diff", is_flag=True, help="Show what --fix would write; with --fix what it wrote.")
 @click.option("--verify", is_flag=True, help="With --fix: run the suite before and after.")
@@ -58,6 +72,9 @@ def command(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     form: str,
+    baseline: Path | None,
+    write_baseline: Path | None,
+    diff_base: str | None,
     fix: bool,
     diff: bool,
     verify: bool,
@@ -71,6 +88,8 @@ def command(
     """
     if verify and not fix:
         raise click.UsageError("--verify needs --fix")
+    if (fix or diff) and (baseline or write_baseline or diff_base):
+        raise click.UsageError("--fix and --diff are for all of PATH, without a baseline or base")
     codes = selected(select, ignore)
     settings, root = find_settings(Path.cwd())
     reading = (codes & READING) - beside_the_point(settings)
@@ -82,7 +101,13 @@ def command(
             sys.exit(1 if show(read) else 0)
         if fix:
             carry_out(read, diff=diff, verify=verify)
-        findings, summary = _told(read)
+        found = read.findings()
+        if write_baseline:
+            count = scope.write_baseline(found, write_baseline, root.resolve())
+            click.echo(f"testkit: {write_baseline} has {count} findings", err=True)
+            sys.exit(0)
+        findings = _within(found, diff_base, baseline, root)
+        summary = _summary(read, findings)
     running = codes - READING
     if running and not find_files(paths, root):
         click.echo("testkit: no file with a factory was found", err=True)
@@ -124,15 +149,30 @@ def _around(paths: Sequence[Path], root: Path) -> Path:
     return Path(os.path.commonpath(folders))
 
 
-def _told(reading: Reading) -> tuple[list[Finding], dict[str, Any]]:
-    """Return what the rules that only read find, and the summary."""
-    findings = reading.findings()
+def _within(
+    findings: list[Finding], base: str | None, baseline: Path | None, root: Path
+) -> list[Finding]:
+    """Return the findings that were asked for. Raises TK435, TK436."""
+    if base is not None:
+        findings = scope.changed_since(findings, base, root)
+    if baseline is None:
+        return findings
+    kept, left, gone = scope.beyond(findings, baseline, root.resolve())
+    click.echo(f"testkit: {left} left out, as {baseline} has them", err=True)
+    if gone and base is None:
+        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        click.echo(f"testkit: {printable(gone[0])}{more} is mended: --write-baseline", err=True)
+    return kept
+
+
+def _summary(reading: Reading, findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return what was looked at, and name on standard error what was left out."""
     skipped = {relative(path): printable(reason) for path, reason in reading.skipped.items()}
     for path, reason in skipped.items():
         click.echo(f"testkit: {printable(path)} is left out: {reason}", err=True)
     kinds = [finding.severity for finding in findings]
     counts = {"errors": kinds.count("error"), "warnings": kinds.count("warning")}
-    return findings, {**_NOTHING, **counts, "files": reading.files, "skipped": skipped}
+    return {**_NOTHING, **counts, "files": reading.files, "skipped": skipped}
 
 
 def _reported(

@@ -79,4 +79,22 @@ FACTORIES: Final[dict[str, Message]] = {
         'Set `schema` in [tool.testkit]: schema = "alembic" applies the migrations. Without it the tables\n'
         "come from the metadata of the models that have a factory.",
     ),
+    "TK435": Message(
+        "The baseline of the doctor cannot be read",
+        "{path} is no baseline: {problem}.",
+        "testkit doctor --baseline",
+        "It is missing, was cut off, or was not written by `testkit doctor --write-baseline`.",
+        "testkit doctor --help",
+        "The file is JSON with `version` and `findings`. Write it anew (`--write-baseline`), and look at\n"
+        "what that changes in it: what was left out before comes back otherwise.",
+    ),
+    "TK436": Message(
+        "What has changed is not known",
+        "git does not tell what has changed since {revision!r}: {problem}.",
+        "testkit doctor --diff-base",
+        "The revision is not in this clone (a shallow one has few), or this is no checkout.",
+        "testkit explain TK436",
+        "In a pipeline fetch the branch that is merged into, with its history up to where this one\n"
+        "left it: git fetch --unshallow.",
+    ),
 }
