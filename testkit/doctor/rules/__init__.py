@@ -17,7 +17,9 @@ from testkit.doctor.finding import Rule
 from testkit.doctor.rules import (
     async_decorators,
     blamed_clients,
+    blocking_calls,
     double_imports,
+    dropped_tasks,
     failed_sessions,
     frozen_defaults,
     late_defaults,
@@ -60,7 +62,7 @@ UNREASONED: Final = Rule(
 MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
     "models": (frozen_defaults, naive_times),
     "errors": (blamed_clients, lost_writes, failed_sessions),
-    "async": (loops_in_loops, async_decorators),
+    "async": (loops_in_loops, async_decorators, blocking_calls, dropped_tasks),
     "redis": (server_wide_flush,),
     "pytest": (unreasoned_skips,),
     "time": (sleeping_tests, time_limits),
