@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import Final
 
 import click
@@ -10,6 +11,7 @@ import click
 from testkit.core.catalogue import CATALOGUE
 from testkit.core.messages import TestkitError, explain, nearest
 from testkit.doctor.groups import ALL_RULES
+from testkit.doctor.page import examples_of
 
 __all__ = ["command"]
 
@@ -35,6 +37,8 @@ def command(what: str | None) -> None:
         return
     if what.upper() in ALL_RULES:
         click.echo(ALL_RULES[what.upper()].explained)
+        for heading, text in examples_of(what.upper()):
+            click.echo(f"\n{heading}:\n\n{textwrap.indent(text, '    ')}")
         return
     if what.upper() in CATALOGUE:
         click.echo(explain(what.upper()))

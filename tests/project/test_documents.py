@@ -17,6 +17,7 @@ from cos.settings import Settings
 from testkit.core.catalogue import CATALOGUE
 from testkit.core.options import OPTIONS, Option, flag, variable
 from testkit.doctor.groups import ALL_RULES
+from testkit.doctor.page import page
 from testkit.doctor.rules import REWRITTEN
 from testkit.isolation.server_commands import FIRST_WORDS, REFUSED, server_command
 from testkit.pytest_plugin import fixtures
@@ -132,6 +133,12 @@ def test_the_table_of_rules_is_the_one_in_the_code() -> None:
     ]
 
     assert rows(DOCS / "commands.md", "`testkit doctor`") == expected
+
+
+def test_the_page_of_rules_is_made_from_them() -> None:
+    assert (DOCS / "doctor.md").read_text() == page(), (
+        "python -m testkit.doctor.page > docs/doctor.md"
+    )
 
 
 def test_the_table_of_named_causes_is_the_one_in_the_code() -> None:
