@@ -22,6 +22,7 @@ from testkit.doctor.rules import (
     dropped_tasks,
     failed_sessions,
     frozen_defaults,
+    guessed_constraints,
     late_defaults,
     left_variables,
     loops_in_loops,
@@ -64,7 +65,7 @@ UNREASONED: Final = Rule(
 #: By group: a row for each rule.
 MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
     "models": (frozen_defaults, naive_times),
-    "errors": (blamed_clients, lost_writes, failed_sessions),
+    "errors": (guessed_constraints, blamed_clients, lost_writes, failed_sessions),
     "async": (loops_in_loops, async_decorators, blocking_calls, dropped_tasks),
     "redis": (server_wide_flush,),
     "pytest": (unreasoned_skips,),

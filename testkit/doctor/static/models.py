@@ -20,7 +20,8 @@ class Column(TypedDict):
     """A column: ``type`` is its dotted name in SQLAlchemy or Python, "" where it is not told.
 
     ``length`` is the most characters that it takes, 0 where it names none. ``default`` is the text
-    of an expression for the default's value, "" where only SQLAlchemy can work it out.
+    of an expression for the default's value, "" where only SQLAlchemy can work it out. ``foreign``
+    is what its foreign key names, "?" where that is no text, "" where it has none.
     """
 
     type: str
@@ -28,6 +29,7 @@ class Column(TypedDict):
     default: str
     unique: bool
     primary: bool
+    foreign: str
     line: int
 
 
@@ -120,11 +122,28 @@ def _column(
             default=_default(module, given.get("default")),
             unique=_is_true(given.get("unique")),
             primary=_is_true(given.get("primary_key")),
+            foreign=_foreign(module, value),
             line=line,
         )
     if value is None and mapped:
-        return Column(type=mapped, length=0, default="", unique=False, primary=False, line=line)
+        return Column(
+            type=mapped,
+            length=0,
+            default="",
+            unique=False,
+            primary=False,
+            foreign="",
+            line=line,
+        )
     return None
+
+
+def _foreign(module: Module, column: ast.Call) -> str:
+    named = [word.value for word in column.keywords if word.arg == "foreign_key"]
+    for each in column.args:
+        if isinstance(each, ast.Call) and _last(module, each) == "ForeignKey":
+            named += each.args[:1] or [each]
+    return (_text(named[0]) or "?") if named else ""
 
 
 def _is_column(module: Module, call: ast.Call) -> bool:

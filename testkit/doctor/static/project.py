@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from testkit.doctor.static.fixtures import fixtures_of
 from testkit.doctor.static.fresh import builders_of, fresh_reads
+from testkit.doctor.static.guesses import guesses_of
 from testkit.doctor.static.ids import texts_given
 from testkit.doctor.static.imports import imports_of
 from testkit.doctor.static.migrations import created_in, migration_of
@@ -31,6 +32,7 @@ FACTS: Final[dict[str, Callable[[Module], Any]]] = {
     "created": created_in,
     "fixtures": fixtures_of,
     "fresh": fresh_reads,
+    "guesses": guesses_of,
     "imports": imports_of,
     "migrations": migration_of,
     "models": models_of,
