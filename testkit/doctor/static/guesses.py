@@ -65,7 +65,7 @@ def _told(handler: Handler) -> str:
         else:
             continue
         if _DUPLICATE.search(text):
-            return text.strip()[:40]
+            return text.strip(" '\"")[:40]
     return ""
 
 
