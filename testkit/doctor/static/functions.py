@@ -21,11 +21,12 @@ _HEAD: Final = re.compile(r"(?:async\s+)?def\s+\w+\(\s*")
 
 def tests_and_fixtures(module: Module) -> Iterator[Function]:
     """Give the tests and fixtures of a file, at the top and in classes; not functions in them."""
-    for node in module.nodes:
-        if not isinstance(node, Function):
-            continue
-        above = module.parents.get(node)
-        if isinstance(above, ast.Module | ast.ClassDef) and (
+    waiting: list[ast.stmt] = list(reversed(module.tree.body))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.ClassDef):
+            waiting += reversed(node.body)
+        elif isinstance(node, Function) and (
             (module.is_test and node.name.startswith("test")) or fixture_scope(module, node)
         ):
             yield node
