@@ -18,6 +18,7 @@ from testkit.doctor.rules import (
     async_decorators,
     blamed_clients,
     blocking_calls,
+    clients_at_import,
     double_imports,
     dropped_tasks,
     failed_sessions,
@@ -66,7 +67,7 @@ UNREASONED: Final = Rule(
 MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
     "models": (frozen_defaults, naive_times),
     "errors": (guessed_constraints, blamed_clients, lost_writes, failed_sessions),
-    "async": (loops_in_loops, async_decorators, blocking_calls, dropped_tasks),
+    "async": (loops_in_loops, async_decorators, blocking_calls, dropped_tasks, clients_at_import),
     "redis": (server_wide_flush,),
     "pytest": (unreasoned_skips,),
     "doubles": (stand_in_classes, mocked_sessions, patched_drivers),

@@ -24,13 +24,15 @@ _SECTIONS: Final = {"pytest.ini": "pytest", "tox.ini": "pytest", "setup.cfg": "t
 class Home:
     """A project's folder: what pytest adds to ``sys.path``, and its mode of importing.
 
-    ``undoes`` says that testkit undoes there what tests commit.
+    ``undoes`` says that testkit undoes there what tests commit, ``one_loop`` that the settings have
+    pytest-asyncio run several tests in one event loop.
     """
 
     folder: str
     pythonpath: tuple[str, ...] = ()
     import_mode: str = "prepend"
     undoes: bool = False
+    one_loop: bool = False
 
 
 def homes_of(paths: Iterable[str], root: Path) -> tuple[Home, ...]:
@@ -67,6 +69,7 @@ def _home(folder: Path) -> Home:
         tuple(str(folder / each) for each in _words(options.get("pythonpath"))),
         _import_mode(_words(options.get("addopts"))),
         undoes,
+        options.get("asyncio_default_test_loop_scope", "function") != "function",
     )
 
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from testkit.doctor.static.clients import clients_of
 from testkit.doctor.static.fixtures import fixtures_of
 from testkit.doctor.static.fresh import builders_of, fresh_reads
 from testkit.doctor.static.guesses import guesses_of
@@ -29,6 +30,7 @@ __all__ = ["FACTS", "Project", "Spot", "is_test_path", "revisions"]
 #: By name what is read of each file for the rules that need it: JSON, or None for nothing.
 FACTS: Final[dict[str, Callable[[Module], Any]]] = {
     "builders": builders_of,
+    "clients": clients_of,
     "created": created_in,
     "fixtures": fixtures_of,
     "fresh": fresh_reads,

@@ -15,7 +15,7 @@ from testkit.doctor.groups import GROUPS, READING, beside_the_point, selected
         (["factories"], {rule.code for rule in GROUPS["factories"]}),
         (["Factories"], {rule.code for rule in GROUPS["factories"]}),
         ([], set(READING)),
-        (["models,async"], {"TD201", "TD202", "TD301", "TD302", "TD303", "TD304"}),
+        (["models,async"], {"TD201", "TD202", "TD301", "TD302", "TD303", "TD304", "TD305"}),
         (["TD103"], {"TD103"}),
         (["td103, TD104"], {"TD103", "TD104"}),
         (["TD103", "TD104"], {"TD103", "TD104"}),

@@ -141,3 +141,14 @@ def test_of_the_rest_of_a_project_only_what_it_says_of_it_counts(tmp_path: Path)
     ]
     assert reading.files == 1
     assert read_files(named, {"TD501"}, tmp_path, files).others == frozenset()
+
+
+def test_settings_that_give_tests_one_loop_let_them_share_a_client(tmp_path: Path) -> None:
+    text = "from redis.asyncio import Redis\nclient = Redis()\n"
+    written(tmp_path, tests__conftest=text)
+    found = find_modules([], tmp_path)
+
+    assert len(read_files(found, {"TD305"}, tmp_path).findings()) == 1
+    settings = '[tool.pytest.ini_options]\nasyncio_default_test_loop_scope = "session"\n'
+    (tmp_path / "pyproject.toml").write_text(settings)
+    assert read_files(found, {"TD305"}, tmp_path).findings() == []
