@@ -42,6 +42,7 @@ from testkit.doctor.rules import (
     unique_literals,
     unloaded_fixtures,
     unmigrated_tables,
+    unreached_hooks,
     unreasoned_skips,
     unseen_models,
 )
@@ -66,6 +67,7 @@ UNREASONED: Final = Rule(
 #: By group: a row for each rule.
 MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
     "models": (frozen_defaults, naive_times),
+    "sessions": (unreached_hooks,),
     "errors": (guessed_constraints, blamed_clients, lost_writes, failed_sessions),
     "async": (loops_in_loops, async_decorators, blocking_calls, dropped_tasks, clients_at_import),
     "redis": (server_wide_flush,),

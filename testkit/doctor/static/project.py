@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from testkit.doctor.static.clients import clients_of
+from testkit.doctor.static.commits import commits_of
 from testkit.doctor.static.fixtures import fixtures_of
 from testkit.doctor.static.fresh import builders_of, fresh_reads
 from testkit.doctor.static.guesses import guesses_of
@@ -31,6 +32,7 @@ __all__ = ["FACTS", "Project", "Spot", "is_test_path", "revisions"]
 FACTS: Final[dict[str, Callable[[Module], Any]]] = {
     "builders": builders_of,
     "clients": clients_of,
+    "commits": commits_of,
     "created": created_in,
     "fixtures": fixtures_of,
     "fresh": fresh_reads,
