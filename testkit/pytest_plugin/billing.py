@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from testkit.pytest_plugin.worker import Worker
 
-__all__ = ["bill_lines", "bill_of"]
+__all__ = ["backends_of", "bill_lines", "bill_of"]
 
 _MOST_NAMED: Final = 10
 _MILLISECONDS_BELOW: Final = 0.1
@@ -25,7 +25,22 @@ def bill_of(worker: Worker, began: float) -> dict[str, Any] | None:
     waited = facts["seconds"].get("start", 0.0)
     template = min(worker.run.template_seconds, waited)
     facts["seconds"] |= {"start": waited - template, "template": template}
-    return facts | {"wall": time.perf_counter() - began}
+    return facts | {"wall": time.perf_counter() - began, "backends": _backends(worker)}
+
+
+def backends_of(own: Worker | None, workers: Sequence[dict[str, Any]]) -> list[str]:
+    """Return product, version and road of each server that a run used, each once."""
+    told = {text for bill in workers for text in bill["backends"]}
+    return sorted(told | {*(_backends(own) if own is not None else ())})
+
+
+def _backends(worker: Worker) -> list[str]:
+    run = worker.run
+    postgres = (
+        [f"PostgreSQL {run.postgres.version} ({run.postgres.backend})"] if run.postgres else []
+    )
+    redis = [f"{run.redis.product} {run.redis.version} ({run.redis.backend})"] if run.redis else []
+    return [*postgres, *redis]
 
 
 def bill_lines(

@@ -67,8 +67,22 @@ def pytest_configure(config: pytest.Config) -> None:
     if session.settings.records and not blocked and not only_looks(config.option):
         from testkit.pytest_plugin.recording_hooks import RecordingHooks
 
-        hooks = RecordingHooks(config, session.settings, run=session.token, seed=current.seed)
+        hooks = RecordingHooks(
+            config,
+            session.settings,
+            run=session.token,
+            seed=current.seed,
+            backends=lambda: _backends(session),
+        )
         config.pluginmanager.register(hooks, _RECORDING)
+
+
+def _backends(session: PluginSession) -> list[str]:
+    if not (session.isolates or session.bills):
+        return []
+    from testkit.pytest_plugin.billing import backends_of
+
+    return backends_of(session.worker if session.isolates else None, session.bills)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -170,8 +170,8 @@ class Recording:
         """Return how many tests had which outcome, the worst of each."""
         return dict(Counter(self._outcomes.values()))
 
-    def finish(self, exitstatus: int) -> None:
-        """Write the last line; twice is once."""
+    def finish(self, exitstatus: int, *, backends: Sequence[str] = ()) -> None:
+        """Write the last line, with the servers that were used; twice is once."""
         if self._ended:
             return
         self._ended = True
@@ -186,6 +186,8 @@ class Recording:
             "seconds": round(monotonic() - self._clock, 3),
             "cut": self._cut,
         }
+        if backends:
+            line["backends"] = list(backends)
         self.settle()
         if self._git.dirty is not None:
             line["dirty"] = self._git.dirty

@@ -12,7 +12,7 @@ from testkit.pytest_plugin.catching import Catching
 from testkit.pytest_plugin.recording import Recording
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from testkit.core.options import Settings
 
@@ -23,11 +23,18 @@ class RecordingHooks:
     """Catches in each process that runs tests; writes in the one that started them all."""
 
     def __init__(
-        self, config: pytest.Config, settings: Settings, *, run: str, seed: int | None
+        self,
+        config: pytest.Config,
+        settings: Settings,
+        *,
+        run: str,
+        seed: int | None,
+        backends: Callable[[], Sequence[str]],
     ) -> None:
         self._config = config
         self._summary = settings.summary
         self._history = settings.history
+        self._backends = backends
         self._note = ""
         self._catching: Catching | None = None
         self.recording: Recording | None = None
@@ -150,7 +157,9 @@ class RecordingHooks:
             if self.recording is not None:
                 if reason := session.shouldfail or session.shouldstop:
                     self.recording.cut_by(_reason(str(reason)))
-                self.recording.finish(int(session.exitstatus or exitstatus))
+                self.recording.finish(
+                    int(session.exitstatus or exitstatus), backends=self._backends()
+                )
                 self._remember(self.recording)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

@@ -301,3 +301,17 @@ def test_texts_that_cannot_be_encoded_do_not_end_the_run(tmp_path: Path) -> None
 
     assert [json.loads(line)["kind"] for line in text.splitlines()][-1] == "end"
     assert lines_of(records(suite.folder)[0])[-1]["counts"] == {"failed": 1}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_the_servers_that_were_used_are_recorded(workers: str, tmp_path: Path) -> None:
+    suite = RecordedSuite(tmp_path / "suite")
+    suite.configure('postgres = "embedded"\nredis = "embedded"\n')
+    suite.write("test_it.py", "def test_a(redis_client): ...\n\ndef test_b(database): ...\n")
+    done = suite.run("-n", workers)
+
+    assert done.code == 0, done.text
+    backends = last_record(suite.folder)[-1]["backends"]
+    assert [text.split()[0] for text in backends] == ["PostgreSQL", "Valkey"]
+    assert all(text.endswith(" (embedded)") for text in backends)
