@@ -51,8 +51,6 @@ def ask(root: Path, way: Way) -> Suite:
         environment = os.environ | {
             "TESTKIT_OUTCOMES": str(answer),
             "TESTKIT_RECORD": "false",
-            # Bytecode of a text that may be put back in the same second would be taken for its own.
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
         try:
             code = run_group(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tests.support.commands import called
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# The plugins that are installed here take three seconds to load.
+ALONE: Final = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 def test_a_finding_is_shown_as_a_diff_rewritten_and_gone(tmp_path: Path) -> None:
@@ -19,7 +22,7 @@ def test_a_finding_is_shown_as_a_diff_rewritten_and_gone(tmp_path: Path) -> None
         "import pytest, models\n\n@pytest.mark.skip\ndef test_a(): ...\n\n"
         "def test_b():\n    assert models.c.default is not None\n"
     )
-    shown = called("doctor", "--diff", folder=tmp_path)
+    shown = called("doctor", "--diff", folder=tmp_path, **ALONE)
 
     assert shown.returncode == 1
     assert (
@@ -31,7 +34,7 @@ def test_a_finding_is_shown_as_a_diff_rewritten_and_gone(tmp_path: Path) -> None
     )
     assert models.read_text() == old
 
-    fixed = called("doctor", "--fix", "--verify", folder=tmp_path)
+    fixed = called("doctor", "--fix", "--verify", folder=tmp_path, **ALONE)
 
     assert (fixed.returncode, fixed.stderr.splitlines()) == (
         1,
@@ -39,7 +42,7 @@ def test_a_finding_is_shown_as_a_diff_rewritten_and_gone(tmp_path: Path) -> None
     )
     assert fixed.stdout.startswith("test_models.py:3:2: TD501 warning: ")
     assert "default=list" in models.read_text()
-    assert called("doctor", "--fix", "--ignore", "TD501", folder=tmp_path).stderr == (
+    assert called("doctor", "--fix", "--ignore", "TD501", folder=tmp_path, **ALONE).stderr == (
         "testkit: rewrote 0 findings in 0 files\n"
     )
 
@@ -51,7 +54,7 @@ def test_a_rewrite_that_a_test_does_not_stand_is_put_back(tmp_path: Path) -> Non
     (tmp_path / "test_models.py").write_text(
         "import models\n\ndef test_it():\n    assert models.c.default.is_scalar\n"
     )
-    done = called("doctor", "--fix", "--verify", "--diff", folder=tmp_path)
+    done = called("doctor", "--fix", "--verify", "--diff", folder=tmp_path, **ALONE)
 
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
@@ -59,4 +62,4 @@ def test_a_rewrite_that_a_test_does_not_stand_is_put_back(tmp_path: Path) -> Non
         "testkit: rewrote 0 findings in 0 files; 1 is left for a person",
     ]
     assert "default=[]" in models.read_text()
-    assert called("doctor", "--verify", folder=tmp_path).returncode == 2
+    assert called("doctor", "--verify", folder=tmp_path, **ALONE).returncode == 2

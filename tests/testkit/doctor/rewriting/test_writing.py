@@ -87,5 +87,20 @@ def test_what_somebody_writes_while_the_suite_runs_is_not_put_back(tmp_path: Pat
     assert texts(tmp_path) == ["mine\n"]
 
 
+def test_each_write_is_younger_than_what_bytecode_may_be_of(tmp_path: Path) -> None:
+    (one,) = rewrites(tmp_path, 1)
+    path = tmp_path / "m0.py"
+    seen = [int(path.stat().st_mtime)]
+
+    def judge() -> str:
+        seen.append(int(path.stat().st_mtime))
+        return "worse"
+
+    write([one], judge)
+    seen.append(int(path.stat().st_mtime))
+
+    assert seen[0] < seen[1] < seen[2]
+
+
 def test_nothing_to_write_asks_nobody(tmp_path: Path) -> None:
     assert write([], lambda: pytest.fail("asked")) == ([], {})
