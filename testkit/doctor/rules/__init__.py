@@ -47,6 +47,7 @@ from testkit.doctor.rules import (
     unreached_hooks,
     unreasoned_skips,
     unseen_models,
+    uuid_texts,
 )
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ UNREASONED: Final = Rule(
 )
 #: By group: a row for each rule.
 MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
-    "models": (frozen_defaults, naive_times),
+    "models": (frozen_defaults, naive_times, uuid_texts),
     "sessions": (unreached_hooks,),
     "errors": (guessed_constraints, blamed_clients, lost_writes, failed_sessions),
     "async": (loops_in_loops, async_decorators, blocking_calls, dropped_tasks, clients_at_import),

@@ -15,7 +15,10 @@ from testkit.doctor.groups import GROUPS, READING, beside_the_point, selected
         (["factories"], {rule.code for rule in GROUPS["factories"]}),
         (["Factories"], {rule.code for rule in GROUPS["factories"]}),
         ([], set(READING)),
-        (["models,async"], {"TD201", "TD202", "TD301", "TD302", "TD303", "TD304", "TD305"}),
+        (
+            ["models,async"],
+            {"TD201", "TD202", "TD203", "TD301", "TD302", "TD303", "TD304", "TD305"},
+        ),
         (["TD103"], {"TD103"}),
         (["td103, TD104"], {"TD103", "TD104"}),
         (["TD103", "TD104"], {"TD103", "TD104"}),
@@ -42,8 +45,8 @@ def test_an_unknown_name_is_told_with_the_nearest(word: str, nearest: str) -> No
 
 
 def test_what_is_ignored_is_left_out() -> None:
-    assert selected(["models"], ["td201"]) == {"TD202"}
-    assert selected([], ["models", "TD301"]) == READING - {"TD201", "TD202", "TD301"}
+    assert selected(["models"], ["td201"]) == {"TD202", "TD203"}
+    assert selected([], ["models", "TD301"]) == READING - {"TD201", "TD202", "TD203", "TD301"}
 
 
 def test_nothing_is_left_where_all_is_ignored() -> None:
