@@ -121,7 +121,7 @@ def here(
     ("arguments", "words"),
     [
         (["--select", ""], "TK431: --select names nothing"),
-        (["--select", "models", "--ignore", "TD201,TD202"], "--ignore leaves nothing"),
+        (["--select", "models", "--ignore", "models"], "--ignore leaves nothing"),
         (["--select", "factory"], "TK432: There is no group and no rule 'factory'; the nearest"),
         (["--select", "factories", "no_such_folder"], "'no_such_folder' does not exist"),
         (["--select", "factories", "--format", "html"], "'html' is not one of"),
